@@ -1,0 +1,62 @@
+import { NbtrunError } from './errors.ts'
+
+/** Milliseconds on the monotonic clock. */
+export function now(): number {
+  return performance.now()
+}
+
+/** Runs `work` with a time limit: after `ms` its signal aborts and the result is a TIMED_OUT error, whether `work` heeds it or not. */
+export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, doing = 'this step'): Promise<T> {
+  const controller = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)
+      reject(error)
+      controller.abort(error)
+    }, ms)
+  })
+  try {
+    return await Promise.race([work(controller.signal), limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Waits `ms`; ends early, without an error, when the signal aborts. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal?.aborted === true) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}
+
+/** A promise with its settlers outside (Node 20 has no Promise.withResolvers). */
+export interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
+}
+
+/** A duration for people: `4 ms`, `2.5 s`, `10 min`. */
+export function spell(ms: number): string {
+  if (ms < 1000) return `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`
+  if (ms < 120_000) return `${Math.round(ms / 100) / 10} s`
+  return `${Math.round(ms / 6000) / 10} min`
+}

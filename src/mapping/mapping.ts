@@ -1,0 +1,29 @@
+import type { Files } from '../smb/files.ts'
+
+/** One share and the folder where the program will see it. */
+export interface Point {
+  readonly files: Files
+  /** Absolute path of an existing directory. */
+  readonly path: string
+  readonly readOnly: boolean
+}
+
+/**
+ * What makes shares visible to a program. It is taken before the program starts and ends with its last user, or when `end` is called.
+ */
+export interface Mapping {
+  /** For the receipt: how the program sees the share. */
+  readonly kind: 'private' | 'shared' | 'drive' | 'none'
+  /** For the receipt: the technical way taken, such as `b2` or `root`. */
+  readonly way: string
+  /** The words that must stand before the program's own so that it sees the mapping; each execs the next, so the pid is the program's. */
+  enter(cwd: string): readonly string[]
+  /** Call once the program was spawned by the words of `enter`: resolves when it is inside (and so keeps the mapping), or when it is gone. */
+  entered(pid: number): Promise<void>
+  /** Resolves when no process can see the mapping any more. Never rejects. */
+  readonly unused: Promise<void>
+  /** Every process that can see the mapping now. */
+  users(): readonly number[]
+  /** Takes the mapping away under whoever still uses it; idempotent. */
+  end(): Promise<void>
+}
