@@ -11,6 +11,7 @@ export const CODES = {
   CALLED_NAME_REFUSED: { exit: 125 },
   DIALECT_REFUSED: { exit: 125 },
   SIGNING_REFUSED: { exit: 125 },
+  ENCRYPTION_REQUIRED: { exit: 125 },
   BAD_SIGNATURE: { exit: 125 },
   GUEST_REFUSED: { exit: 125 },
   LOGON_FAILED: { exit: 125 },

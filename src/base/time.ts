@@ -40,8 +40,8 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 /** A promise with its settlers outside (Node 20 has no Promise.withResolvers). */
 export interface Deferred<T> {
   readonly promise: Promise<T>
-  resolve(value: T): void
-  reject(error: unknown): void
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
 }
 
 export function deferred<T>(): Deferred<T> {

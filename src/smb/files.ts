@@ -1,3 +1,5 @@
+import type { Closed } from '../base/resource.ts'
+
 /**
  * The small interface through which everything above the client reaches files on a share. Paths are relative to the share's root, separated by
  * backslashes, without one in front; the empty path is the root. Times are FILETIME (100 ns since 1601), sizes bytes. Failures are
@@ -72,7 +74,8 @@ export interface OpenFile {
   unlock(range: LockRange): Promise<void>
   /** Entries in batches, `.` and `..` left out. `restart` begins anew. An empty batch is the end. */
   entries(restart: boolean): Promise<readonly DirEntry[]>
-  close(): Promise<unknown>
+  /** Resolves to how it went, and never rejects: `clean` means that the server acknowledged it. */
+  close(): Promise<Closed>
 }
 
 export interface Files {

@@ -1,0 +1,54 @@
+import { connect, type Socket } from 'node:net'
+import { NbtrunError } from '../base/errors.ts'
+import { spell } from '../base/time.ts'
+
+/**
+ * Runs `work` under a signal of its own, which aborts with the outer signal's reason, with TIMED_OUT after `ms`, and once the work is over. The
+ * work must heed it: nothing here waits beside it.
+ */
+export async function limited<T>(outer: AbortSignal | undefined, ms: number, doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  outer?.throwIfAborted()
+  const own = new AbortController()
+  const timer = setTimeout(() => own.abort(new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)), ms)
+  const follow = (): void => own.abort(outer?.reason)
+  outer?.addEventListener('abort', follow, { once: true })
+  try {
+    return await work(own.signal)
+  } finally {
+    clearTimeout(timer)
+    outer?.removeEventListener('abort', follow)
+    own.abort(new NbtrunError('CANCELLED', `${doing} is over`))
+  }
+}
+
+/** A promise that rejects with the signal's reason as soon as it aborts, for work that cannot be stopped. */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** A connected TCP socket, not yet reading. Rejects with the system's error (ECONNREFUSED …) or the signal's reason; the socket is gone then. */
+export function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const socket = connect({ host: address, port, noDelay: true })
+    const settle = (outcome: () => void): void => {
+      signal.removeEventListener('abort', abort)
+      socket.off('connect', connected).off('error', failed)
+      socket.on('error', () => {}) // a reset between two owners is found in `errored`, not in an uncaught exception
+      outcome()
+    }
+    const connected = (): void => settle(() => resolve(socket))
+    const failed = (error: Error): void => settle(() => reject(error))
+    const abort = (): void => {
+      settle(() => reject(signal.reason))
+      socket.destroy()
+    }
+    socket.on('connect', connected).on('error', failed)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

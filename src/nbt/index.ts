@@ -1,0 +1,5 @@
+export { type CallNames, callSession } from './call.ts'
+export { dial } from './dial.ts'
+export { type FrameKind, Framer, messageHeader } from './frames.ts'
+export { ANY_NAME, compressedName, type NetbiosName, netbiosName, parseName, SMBSERVER, spellName, SUFFIX } from './names.ts'
+export { REFUSALS, SESSION, type SessionHeader, type SessionPacket, sessionHeader, sessionPacket } from './session.ts'

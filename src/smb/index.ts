@@ -1,0 +1,5 @@
+/** An SMB 3.1.1 client that ends its sessions. Loads Node's own modules only. */
+export { NbtrunError, type Code } from '../base/errors.ts'
+export type { Step } from '../base/scope.ts'
+export { Client, connect, Share, type CallOptions, type ConnectOptions } from './client.ts'
+export type { DirEntry, FileInfo, Files, FileTimes, LockRange, OpenFile, OpenOptions, VolumeInfo } from './files.ts'

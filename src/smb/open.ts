@@ -1,0 +1,213 @@
+import { asError } from '../base/errors.ts'
+import { Resource, type Closed } from '../base/resource.ts'
+import { decode, type Codec } from '../base/wire.ts'
+import type { DirEntry, Disposition, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from './files.ts'
+import { ALREADY_GONE } from './session.ts'
+import {
+  ACCESS,
+  ATTRIBUTE,
+  CREATE_OPTION,
+  DISPOSITION,
+  onDiskId,
+  QUERY_ON_DISK_ID,
+  SHARE_ACCESS,
+  type CreateRequest,
+  type CreateResponse,
+} from './smb2/create.ts'
+import {
+  ALL_INFORMATION_LENGTH,
+  allInformation,
+  basicInformation,
+  DELETE_ON_CLOSE,
+  directoryEntries,
+  endOfFile,
+  FILE_CLASS,
+  isDirectory,
+  renameInformation,
+} from './smb2/fscc.ts'
+import { bufferResponse, INFO, QUERY_DIRECTORY_FLAG, queryDirectoryRequest, queryInfoRequest, setInfoRequest, setInfoResponse } from './smb2/info.ts'
+import { closeRequest, closeResponse, flushRequest, LOCK_FLAG, lockRequest, readRequest, readResponse, writeRequest, writeResponse } from './smb2/io.ts'
+import { empty } from './smb2/tree-connect.ts'
+import { refused, saysStatus, STATUS } from './status.ts'
+import type { Tree } from './tree.ts'
+
+const SHARE_ALL = SHARE_ACCESS.READ | SHARE_ACCESS.WRITE | SHARE_ACCESS.DELETE
+const DISPOSITIONS: Record<Disposition, number> = {
+  open: DISPOSITION.OPEN,
+  create: DISPOSITION.CREATE,
+  'open-or-create': DISPOSITION.OPEN_IF,
+  overwrite: DISPOSITION.OVERWRITE,
+  'overwrite-or-create': DISPOSITION.OVERWRITE_IF,
+}
+
+/** What CREATE must say for these options. Others may read, write, rename and delete meanwhile, as on any Unix file system. */
+export function openingRequest(path: string, options: OpenOptions): CreateRequest {
+  const { read = false, write = false, writeAttributes = false, remove = false, directory, disposition = 'open' } = options
+  let access: number = ACCESS.READ_ATTRIBUTES
+  if (read) access |= ACCESS.READ_DATA | ACCESS.READ_EA
+  if (write) access |= ACCESS.WRITE_DATA | ACCESS.APPEND_DATA | ACCESS.WRITE_ATTRIBUTES
+  if (writeAttributes) access |= ACCESS.WRITE_ATTRIBUTES
+  if (remove) access |= ACCESS.DELETE
+  const kind = directory === undefined ? 0 : directory ? CREATE_OPTION.DIRECTORY_FILE : CREATE_OPTION.NON_DIRECTORY_FILE
+  return {
+    access,
+    attributes: directory === true ? ATTRIBUTE.DIRECTORY : ATTRIBUTE.NORMAL,
+    shareAccess: SHARE_ALL,
+    disposition: DISPOSITIONS[disposition],
+    options: kind,
+    name: path,
+    contexts: [QUERY_ON_DISK_ID],
+  }
+}
+
+/** An open file or directory. [MS-SMB2] 3.2.4.3. Closing it sends CLOSE. */
+export class Open extends Resource implements OpenFile {
+  readonly info: FileInfo
+  readonly path: string
+  readonly #tree: Tree
+  readonly #fileId: Buffer
+
+  constructor(tree: Tree, path: string, response: CreateResponse) {
+    super(`${tree.label}/${path.replaceAll('\\', '/')}`, tree)
+    this.#tree = tree
+    this.path = path
+    this.#fileId = response.fileId
+    const { size, allocation, attributes, created, accessed, written, changed } = response
+    this.info = { id: onDiskId(response.contexts), size, allocation, attributes, directory: isDirectory(attributes), created, accessed, written, changed }
+  }
+
+  stat(): Promise<FileInfo> {
+    return this.query(INFO.FILE, FILE_CLASS.ALL, allInformation)
+  }
+
+  /** QUERY_INFO. A buffer too small for what follows the fixed part is fine: only the fixed part is decoded. */
+  async query<T>(infoType: number, infoClass: number, codec: Codec<T>): Promise<T> {
+    const reply = await this.#tree.request({
+      command: 'QUERY_INFO',
+      codec: queryInfoRequest,
+      body: { fileId: this.#fileId, infoType, infoClass, maxLength: ALL_INFORMATION_LENGTH },
+    })
+    const { status } = reply.header
+    if (status !== STATUS.SUCCESS && status !== STATUS.BUFFER_OVERFLOW) throw refused(status, `asking about ${this.label}`)
+    return decode(codec, decode(bufferResponse, reply.body).data)
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    const parts: Buffer[] = []
+    for (let done = 0; done < length; ) {
+      const part = await this.#readOnce(offset + done, Math.min(length - done, this.#tree.session.connection.maxRead))
+      if (part.length === length) return part
+      if (part.length === 0) break
+      parts.push(part)
+      done += part.length
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  async #readOnce(offset: number, length: number): Promise<Buffer> {
+    const reply = await this.#tree.request({ command: 'READ', codec: readRequest, body: { fileId: this.#fileId, offset, length }, payload: length })
+    if (reply.header.status === STATUS.END_OF_FILE) return Buffer.alloc(0)
+    if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `reading ${this.label}`)
+    const { data } = decode(readResponse, reply.body)
+    return data.length > length ? data.subarray(0, length) : data
+  }
+
+  async write(offset: number, data: Buffer): Promise<void> {
+    for (let done = 0; done < data.length; ) {
+      const part = data.subarray(done, done + this.#tree.session.connection.maxWrite)
+      const call = { command: 'WRITE', codec: writeRequest, body: { fileId: this.#fileId, offset: offset + done, data: part }, payload: part.length } as const
+      const { count } = await this.#tree.ask(call, writeResponse, `writing ${this.label}`)
+      if (count === 0 || count > part.length) throw refused(STATUS.UNSUCCESSFUL, `writing ${this.label} (${count} of ${part.length} bytes taken)`)
+      done += count
+    }
+  }
+
+  async flush(): Promise<void> {
+    await this.#tree.ask({ command: 'FLUSH', codec: flushRequest, body: { fileId: this.#fileId } }, empty, `flushing ${this.label}`)
+  }
+
+  truncate(size: number): Promise<void> {
+    return this.#set(FILE_CLASS.END_OF_FILE, endOfFile(size), 'setting the size of')
+  }
+  setTimes(times: FileTimes): Promise<void> {
+    return this.#set(FILE_CLASS.BASIC, basicInformation(times), 'setting the times of')
+  }
+  /** Attributes of 0 would mean "leave them": NORMAL is the empty set. */
+  setAttributes(attributes: number): Promise<void> {
+    return this.#set(FILE_CLASS.BASIC, basicInformation({}, attributes === 0 ? ATTRIBUTE.NORMAL : attributes), 'setting the attributes of')
+  }
+  deleteOnClose(): Promise<void> {
+    return this.#set(FILE_CLASS.DISPOSITION, DELETE_ON_CLOSE, 'removing')
+  }
+  renameTo(path: string, replace: boolean): Promise<void> {
+    return this.#set(FILE_CLASS.RENAME, renameInformation(path, replace), 'renaming')
+  }
+
+  async #set(infoClass: number, data: Buffer, doing: string): Promise<void> {
+    const body = { fileId: this.#fileId, infoType: INFO.FILE, infoClass, data }
+    await this.#tree.ask({ command: 'SET_INFO', codec: setInfoRequest, body }, setInfoResponse, `${doing} ${this.label}`)
+  }
+
+  async lock(range: LockRange, exclusive: boolean, wait?: { readonly signal: AbortSignal }): Promise<void> {
+    const flags = (exclusive ? LOCK_FLAG.EXCLUSIVE : LOCK_FLAG.SHARED) | (wait === undefined ? LOCK_FLAG.FAIL_IMMEDIATELY : 0)
+    const patience = wait === undefined ? {} : { timeoutMs: Number.POSITIVE_INFINITY, cancel: wait.signal }
+    const body = { fileId: this.#fileId, ...range, flags }
+    await this.#tree.ask({ command: 'LOCK', codec: lockRequest, body, ...patience }, empty, `locking ${this.label}`)
+  }
+
+  async unlock(range: LockRange): Promise<void> {
+    const body = { fileId: this.#fileId, ...range, flags: LOCK_FLAG.UNLOCK }
+    await this.#tree.ask({ command: 'LOCK', codec: lockRequest, body }, empty, `unlocking ${this.label}`)
+  }
+
+  async entries(restart: boolean): Promise<readonly DirEntry[]> {
+    const maxLength = this.#tree.session.connection.maxTransact
+    const body = {
+      fileId: this.#fileId,
+      infoClass: FILE_CLASS.ID_FULL_DIRECTORY,
+      flags: restart ? QUERY_DIRECTORY_FLAG.RESTART_SCANS : 0,
+      pattern: '*',
+      maxLength,
+    }
+    const call = { command: 'QUERY_DIRECTORY', codec: queryDirectoryRequest, body, payload: maxLength } as const
+    try {
+      const { data } = await this.#tree.ask(call, bufferResponse, `listing ${this.label}`)
+      const batch = directoryEntries(data).filter(e => e.name !== '.' && e.name !== '..')
+      return batch.length > 0 ? batch : await this.entries(false) // a batch of dots alone is not the end
+    } catch (error) {
+      if (saysStatus(error, STATUS.NO_MORE_FILES, STATUS.NO_SUCH_FILE)) return []
+      throw error
+    }
+  }
+
+  /** As patient as any other request: the server may have much to write before it can answer. */
+  override close(why?: string, ms: number = this.#tree.session.connection.ioTimeoutMs): Promise<Closed> {
+    return super.close(why, ms)
+  }
+
+  protected override async goodbye(): Promise<void> {
+    const reply = await this.#tree.farewellRequest({ command: 'CLOSE', codec: closeRequest, body: { fileId: this.#fileId } })
+    const { status } = reply.header
+    if (ALREADY_GONE.has(status)) return
+    if (status !== STATUS.SUCCESS) throw refused(status, `closing ${this.label}`)
+    decode(closeResponse, reply.body)
+  }
+
+  protected override drop(): void {
+    // nothing local is held: the server frees the FileId with CLOSE or with the session
+  }
+}
+
+/** Uses an open and closes it; what CLOSE fails of is an error too, for a deletion or the last bytes may hang on it. */
+export async function withOpen<O extends OpenFile, T>(open: O, use: (open: O) => Promise<T>): Promise<T> {
+  let value: T
+  try {
+    value = await use(open)
+  } catch (thrown) {
+    await open.close()
+    throw thrown
+  }
+  const end = await open.close()
+  if (end.how !== 'clean') throw asError(end.error)
+  return value
+}

@@ -1,0 +1,44 @@
+/** [MS-SMB2] 3.2.4.1.2 and 3.2.5.1.4: message ids and the credits that pay for them. One credit moves 64 KiB. */
+const CREDIT_BYTES = 65_536
+
+/** Enough for a dozen transfers of a MiB under way. */
+const WANTED = 256
+
+export class Credits {
+  #available = 1
+  #inFlight = 0
+  #nextMessageId = 0
+
+  /** What a message of this size costs: the larger of what is sent and what may come back. */
+  static charge(bytes: number): number {
+    return Math.max(1, Math.ceil(bytes / CREDIT_BYTES))
+  }
+
+  /** The most bytes that one request can move with what the server has granted so far. */
+  get limitBytes(): number {
+    return CREDIT_BYTES * Math.max(1, this.#available + this.#inFlight)
+  }
+
+  affords(charge: number): boolean {
+    return charge <= this.#available
+  }
+
+  /** Pays for a message; returns its id and how many credits it should ask for. */
+  spend(charge: number): { messageId: number; ask: number } {
+    const messageId = this.#nextMessageId
+    this.#nextMessageId += charge
+    this.#available -= charge
+    this.#inFlight += charge
+    const ask = Math.min(0xffff, charge + Math.max(0, WANTED - this.#available - this.#inFlight))
+    return { messageId, ask }
+  }
+
+  granted(credits: number): void {
+    this.#available = Math.min(0xffff, this.#available + credits)
+  }
+
+  /** The message got its final answer. */
+  settled(charge: number): void {
+    this.#inFlight -= charge
+  }
+}

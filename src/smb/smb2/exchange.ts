@@ -1,0 +1,279 @@
+import { NbtrunError } from '../../base/errors.ts'
+import { now, spell } from '../../base/time.ts'
+import { decode, WireError, Writer, type Codec } from '../../base/wire.ts'
+import type { Signer } from '../crypto/signer.ts'
+import { STATUS, statusName } from '../status.ts'
+import type { Transport } from '../transport.ts'
+import { Credits } from './credits.ts'
+import { COMMAND, commandName, FLAG, header, HEADER_SIZE, UNSOLICITED, type CommandName, type Header } from './header.ts'
+
+export interface Call<T> {
+  readonly command: CommandName
+  readonly codec: Codec<T>
+  readonly body: T
+  readonly sessionId?: bigint
+  readonly treeId?: number
+  /** Signs the request; the answer must then be signed too. */
+  readonly signer?: Signer
+  /** The larger of what is sent and what may come back, in bytes; it decides the credits. */
+  readonly payload?: number
+  /** For ever: `Infinity`. Default: the exchange's limit. */
+  readonly timeoutMs?: number
+  /** Aborting sends CANCEL; the request then ends as the server says. */
+  readonly cancel?: AbortSignal
+  /** Sees the bytes that were sent, for the preauth hash. */
+  readonly onSent?: (message: Buffer) => void
+}
+
+export interface Reply {
+  readonly header: Header
+  /** Behind the header, as a view. */
+  readonly body: Buffer
+  /** The whole message. */
+  readonly message: Buffer
+}
+
+interface Pending {
+  readonly call: Call<unknown>
+  readonly charge: number
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+  dueAt: number
+  asyncId: bigint
+  onCancel: (() => void) | undefined
+}
+
+interface Waiting {
+  readonly pending: Pending
+  readonly start: () => void
+}
+
+const SWEEP_MS = 250
+
+/** An answer to these may be unsigned: the server has no key for the session any more. */
+const SESSION_GONE = new Set([STATUS.USER_SESSION_DELETED, STATUS.NETWORK_SESSION_EXPIRED])
+
+/**
+ * Requests and their answers over one transport: message ids, credits, signatures, deadlines. One writer; the reader only sorts answers to
+ * requests. A broken or unsigned answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
+ */
+export class Exchange {
+  /** Answers that nobody waits for: late, repeated or unasked. */
+  unasked = 0
+  readonly #credits = new Credits()
+  readonly #pending = new Map<number, Pending>()
+  readonly #waiting: Waiting[] = []
+  readonly #transport: Transport
+  readonly #timeoutMs: number
+  readonly #onFatal: (error: NbtrunError) => void
+  #sweeper: NodeJS.Timeout | undefined
+  #sweptAt = 0
+  #dead: unknown
+
+  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void) {
+    this.#transport = transport
+    this.#timeoutMs = timeoutMs
+    this.#onFatal = onFatal
+  }
+
+  /** The most bytes that one request may move now. */
+  get limitBytes(): number {
+    return this.#credits.limitBytes
+  }
+
+  /** Sends one request and resolves with its final answer, whatever its status; interim answers are not seen. */
+  request<T>(call: Call<T>): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead !== undefined) return reject(this.#dead as Error)
+      const charge = Credits.charge(call.payload ?? 0)
+      const dueAt = now() + (call.timeoutMs ?? this.#timeoutMs)
+      const pending: Pending = { call: call as Call<unknown>, charge, resolve, reject, dueAt, asyncId: 0n, onCancel: undefined }
+      const start = (): void => this.#send(pending)
+      if (this.#waiting.length === 0 && this.#credits.affords(charge)) start()
+      else this.#waiting.push({ pending, start })
+      this.#sweep()
+    })
+  }
+
+  /** Rejects everything under way; nothing is sent or heard afterwards. */
+  end(error: unknown): void {
+    if (this.#dead !== undefined) return
+    this.#dead = error
+    clearInterval(this.#sweeper)
+    const all = [...this.#pending.values(), ...this.#waiting.map(w => w.pending)]
+    this.#pending.clear()
+    this.#waiting.length = 0
+    for (const p of all) this.#settle(p, () => p.reject(error))
+  }
+
+  /** One frame from the transport: a message, or several compounded. */
+  receive(frame: Buffer): void {
+    if (this.#dead !== undefined) return
+    try {
+      for (let at = 0; ; ) {
+        const rest = frame.subarray(at)
+        const h = decode(header, rest)
+        if (h.next !== 0 && (h.next < HEADER_SIZE || h.next % 8 !== 0 || h.next > rest.length - HEADER_SIZE)) {
+          throw new WireError(`NextCommand of ${h.next} is outside`, at)
+        }
+        this.#answer(h, h.next === 0 ? rest : rest.subarray(0, h.next))
+        if (h.next === 0) break
+        at += h.next
+      }
+      this.#startWaiting()
+    } catch (thrown) {
+      if (!(thrown instanceof NbtrunError)) throw thrown
+      this.#onFatal(thrown)
+    }
+  }
+
+  #send(p: Pending): void {
+    const { call, charge } = p
+    const { messageId, ask } = this.#credits.spend(charge)
+    const w = new Writer(HEADER_SIZE + 96 + (call.command === 'WRITE' ? (call.payload ?? 0) : 0))
+    header.put(w, {
+      charge,
+      status: 0,
+      command: COMMAND[call.command],
+      credits: ask,
+      flags: call.signer === undefined ? 0 : FLAG.SIGNED,
+      next: 0,
+      messageId,
+      asyncId: 0n,
+      treeId: call.treeId ?? 0,
+      sessionId: call.sessionId ?? 0n,
+    })
+    try {
+      call.codec.put(w, call.body)
+      const message = w.done()
+      call.signer?.sign(message)
+      this.#pending.set(messageId, p)
+      call.onSent?.(message)
+      this.#transport.send([message])
+    } catch (thrown) {
+      this.#pending.delete(messageId)
+      p.reject(thrown)
+      return
+    }
+    const { cancel } = call
+    if (cancel !== undefined) {
+      p.onCancel = () => this.#cancel(messageId, p)
+      if (cancel.aborted) p.onCancel()
+      else cancel.addEventListener('abort', p.onCancel, { once: true })
+    }
+  }
+
+  /** [MS-SMB2] 3.2.4.24: names the request by AsyncId once the server gave one, costs no credit and gets no answer. */
+  #cancel(messageId: number, p: Pending): void {
+    if (this.#dead !== undefined || this.#pending.get(messageId) !== p) return
+    const w = new Writer(HEADER_SIZE + 4)
+    const isAsync = p.asyncId !== 0n
+    header.put(w, {
+      charge: 0,
+      status: 0,
+      command: COMMAND.CANCEL,
+      credits: 0,
+      flags: (isAsync ? FLAG.ASYNC : 0) | (p.call.signer === undefined ? 0 : FLAG.SIGNED),
+      next: 0,
+      messageId,
+      asyncId: p.asyncId,
+      treeId: p.call.treeId ?? 0,
+      sessionId: p.call.sessionId ?? 0n,
+    })
+    w.u16(4).u16(0)
+    p.call.signer?.sign(w.done())
+    this.#transport.send([w.done()])
+  }
+
+  #answer(h: Header, message: Buffer): void {
+    if ((h.flags & FLAG.SERVER_TO_REDIR) === 0) throw new WireError('an answer that is none: SERVER_TO_REDIR is not set', 16)
+    this.#credits.granted(h.credits)
+    const p = h.messageId === UNSOLICITED ? undefined : this.#pending.get(h.messageId)
+    if (p === undefined) {
+      this.unasked++
+      return
+    }
+    const want = COMMAND[p.call.command]
+    if (h.command !== want) throw new WireError(`answer to ${commandName(want)} says it is ${commandName(h.command)}`, 12)
+    const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
+    this.#verify(p.call, h, message, interim)
+    if (interim) {
+      p.asyncId = h.asyncId
+      if (p.call.cancel?.aborted === true) this.#cancel(h.messageId, p)
+      return
+    }
+    this.#pending.delete(h.messageId)
+    this.#credits.settled(p.charge)
+    this.#settle(p, () => p.resolve({ header: h, body: message.subarray(HEADER_SIZE), message }))
+  }
+
+  /** [MS-SMB2] 3.2.5.1.3. */
+  #verify(call: Call<unknown>, h: Header, message: Buffer, interim: boolean): void {
+    const { signer } = call
+    if (signer === undefined) return
+    if ((h.flags & FLAG.SIGNED) !== 0) {
+      if (signer.verify(message)) return
+      throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} has a wrong signature (${signer.algorithm})`, {
+        hint: 'somebody or something between here and the server changes what is sent; nothing more was read or written',
+      })
+    }
+    // Interim answers are not signed; some servers do not sign LOGOFF's, nor can they where the session is gone.
+    if (interim || call.command === 'LOGOFF' || SESSION_GONE.has(h.status)) return
+    throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} (${statusName(h.status)}) is not signed`, {
+      hint: 'the session is signed, so the answer is not the server’s',
+    })
+  }
+
+  #startWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined && this.#credits.affords(next.pending.charge); next = this.#waiting[0]) {
+      this.#waiting.shift()
+      next.start()
+    }
+  }
+
+  #settle(p: Pending, tell: () => void): void {
+    if (p.onCancel !== undefined) p.call.cancel?.removeEventListener('abort', p.onCancel)
+    tell()
+  }
+
+  #sweep(): void {
+    if (this.#sweeper !== undefined) return
+    this.#sweptAt = now()
+    this.#sweeper = setInterval(() => this.#sweepOnce(), SWEEP_MS)
+  }
+
+  /** Ends what is overdue. Time in which this process did not run (stopped, suspended, starved) counts for nobody. */
+  #sweepOnce(): void {
+    const at = now()
+    const stall = at - this.#sweptAt - SWEEP_MS
+    this.#sweptAt = at
+    const waiting = this.#waiting.map(w => w.pending)
+    if (stall > 1000) for (const p of [...this.#pending.values(), ...waiting]) p.dueAt += stall
+    for (const [messageId, p] of this.#pending) {
+      if (p.dueAt > at) continue
+      this.#cancel(messageId, p)
+      this.#pending.delete(messageId)
+      this.#credits.settled(p.charge)
+      this.#late(p)
+    }
+    for (const p of waiting) {
+      if (p.dueAt > at) continue
+      this.#waiting.splice(
+        this.#waiting.findIndex(w => w.pending === p),
+        1,
+      )
+      this.#late(p)
+    }
+    if (this.#pending.size === 0 && this.#waiting.length === 0) {
+      clearInterval(this.#sweeper)
+      this.#sweeper = undefined
+    }
+  }
+
+  #late(p: Pending): void {
+    const limit = spell(p.call.timeoutMs ?? this.#timeoutMs)
+    this.#settle(p, () =>
+      p.reject(new NbtrunError('TIMED_OUT', `the server did not answer ${p.call.command} within ${limit}`, { facts: { errno: 'ETIMEDOUT' } })),
+    )
+  }
+}

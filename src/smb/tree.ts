@@ -1,0 +1,111 @@
+import { NbtrunError } from '../base/errors.ts'
+import { Resource } from '../base/resource.ts'
+import { decode, type Codec } from '../base/wire.ts'
+import type { FileInfo, Files, OpenOptions, VolumeInfo } from './files.ts'
+import { Open, openingRequest, withOpen } from './open.ts'
+import { ALREADY_GONE, type Session } from './session.ts'
+import { createRequest, createResponse } from './smb2/create.ts'
+import type { Call, Reply } from './smb2/exchange.ts'
+import { FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
+import { INFO } from './smb2/info.ts'
+import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './smb2/tree-connect.ts'
+import { refused, STATUS, statusName } from './status.ts'
+
+/** A connection to one share. [MS-SMB2] 3.2.4.2.4. Closing it sends TREE_DISCONNECT. Paths as in `Files`. */
+export class Tree extends Resource implements Files {
+  readonly session: Session
+  readonly share: string
+  readonly id: number
+  readonly connected: TreeConnectResponse
+  /** What the server answered to TREE_DISCONNECT. */
+  farewell: string | undefined
+
+  private constructor(session: Session, share: string, id: number, connected: TreeConnectResponse) {
+    super(`//${session.connection.host}/${share}`, session)
+    this.session = session
+    this.share = share
+    this.id = id
+    this.connected = connected
+  }
+
+  static async connect(session: Session, share: string): Promise<Tree> {
+    const { host } = session.connection
+    const label = `//${host}/${share}`
+    const reply = await session.request({ command: 'TREE_CONNECT', codec: treeConnectRequest, body: { flags: 0, path: `\\\\${host}\\${share}` } })
+    if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `connecting to ${label}`, 'tree-connect')
+    const connected = decode(treeConnectResponse, reply.body)
+    const tree = new Tree(session, share, reply.header.treeId, connected)
+    if ((connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0) {
+      await tree.close('it must be encrypted')
+      throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this version cannot send`, {
+        hint: 'ask the server’s admin for a share without SMB encryption',
+      })
+    }
+    return tree
+  }
+
+  get isDisk(): boolean {
+    return this.connected.shareType === SHARE_TYPE.DISK
+  }
+
+  request<T>(call: Call<T>): Promise<Reply> {
+    this.requireOpen()
+    return this.session.request({ ...call, treeId: this.id })
+  }
+
+  /** For opens that are closed while the tree is closing too. */
+  farewellRequest<T>(call: Call<T>): Promise<Reply> {
+    return this.session.farewellRequest({ ...call, treeId: this.id })
+  }
+
+  /** Sends one request and decodes its answer; any other status than success is an error that says what was being done. */
+  async ask<T, R>(call: Call<T>, codec: Codec<R>, doing: string): Promise<R> {
+    const reply = await this.request(call)
+    if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, doing)
+    return decode(codec, reply.body)
+  }
+
+  async open(path: string, options: OpenOptions): Promise<Open> {
+    const call = { command: 'CREATE', codec: createRequest, body: openingRequest(path, options) } as const
+    const response = await this.ask(call, createResponse, `opening ${this.label}/${path.replaceAll('\\', '/')}`)
+    return new Open(this, path, response)
+  }
+
+  async stat(path: string): Promise<FileInfo> {
+    const open = await this.open(path, {})
+    await open.close()
+    return open.info
+  }
+
+  async makeDirectory(path: string): Promise<FileInfo> {
+    const open = await this.open(path, { directory: true, disposition: 'create' })
+    await open.close()
+    return open.info
+  }
+
+  async remove(path: string, directory: boolean): Promise<void> {
+    await this.#with(path, { remove: true, directory }, open => open.deleteOnClose())
+  }
+
+  async rename(from: string, to: string, replace: boolean): Promise<void> {
+    await this.#with(from, { remove: true }, open => open.renameTo(to, replace))
+  }
+
+  volume(): Promise<VolumeInfo> {
+    return this.#with('', { directory: true }, open => open.query(INFO.FILESYSTEM, FILESYSTEM_CLASS.FULL_SIZE, fullSizeInformation))
+  }
+
+  async #with<T>(path: string, options: OpenOptions, use: (open: Open) => Promise<T>): Promise<T> {
+    return withOpen(await this.open(path, options), use)
+  }
+
+  protected override async goodbye(): Promise<void> {
+    const { status } = (await this.farewellRequest({ command: 'TREE_DISCONNECT', codec: empty, body: null })).header
+    this.farewell = statusName(status)
+    if (status !== STATUS.SUCCESS && !ALREADY_GONE.has(status)) throw refused(status, `disconnecting from ${this.label}`)
+  }
+
+  protected override drop(): void {
+    // nothing local but its opens, which are its children
+  }
+}
