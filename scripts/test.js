@@ -1,0 +1,39 @@
+// npm test: starts the labs once, runs every test file, takes the labs down.
+// usage: node scripts/test.js [unit | lab | story | FILE...]    nothing: all
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { tsImport } from 'tsx/esm/api'
+
+const root = dirname(import.meta.dirname)
+const words = process.argv.slice(2)
+
+const testsIn = folder =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => join(folder, name))
+const files = words.length === 0 ? testsIn('test') : words.flatMap(word => (word.endsWith('.ts') ? [word] : testsIn(join('test', word))))
+const isUnit = file => file.startsWith(join('test', 'unit'))
+// the long ones first, so that the short ones fill the lanes at the end
+files.sort((a, b) => Number(isUnit(a)) - Number(isUnit(b)) || a.localeCompare(b))
+
+const lanes = Math.max(2, Math.min(4, availableParallelism()))
+const labs = files.every(isUnit) ? [] : await startLabs(lanes)
+const env = { ...process.env, LAB_POOL: labs.map(lab => lab.file).join(':') }
+const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, '--test-timeout=120000', '--test-reporter=spec']
+const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
+process.once('SIGTERM', () => tests.kill('SIGTERM'))
+tests.once('exit', (code, signal) => {
+  for (const lab of labs) lab.dispose()
+  if (signal !== null) process.kill(process.pid, signal)
+  process.exitCode = code ?? 1
+})
+
+/** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
+async function startLabs(count) {
+  const { ensurePackages, missing, startLab } = await tsImport('../test/lab/index.ts', import.meta.url)
+  ensurePackages(['lab', 'capture', 'terminal', 'processes', 'wine', 'mingw'])
+  if (missing('lab') !== false) return []
+  return Promise.all(Array.from({ length: count }, () => startLab()))
+}

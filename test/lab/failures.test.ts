@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { type Lab, useLab, type User } from './index.ts'
+import { noLab, nothingLeft } from './nbtrun.ts'
+
+interface Case {
+  readonly name: string
+  readonly words: (lab: Lab) => readonly string[]
+  readonly exit?: number
+  readonly says: RegExp
+  /** The documented limit, ms, beside half a second for nbtrun itself. */
+  readonly withinMs?: number
+  readonly input?: string
+}
+
+const to =
+  (share: string, ...more: string[]) =>
+  (lab: Lab): string[] => ['--share', share, '--auth-file', lab.authFile(), ...more, '--', 'true']
+
+const CASES: readonly Case[] = [
+  {
+    name: 'a wrong password',
+    words: () => ['--share', '//srv/app', '--user', 'alice', '--password-fd', '0', '--', 'true'],
+    input: 'wrong\n',
+    says: /logging in as alice on srv: .*STATUS_LOGON_FAILURE.*; check user/,
+  },
+  { name: 'an unknown share', words: to('//srv/nothing'), says: /connecting to \/\/srv\/nothing: .*STATUS_BAD_NETWORK_NAME.*; check the name/ },
+  { name: 'no permission', words: to('//srv/private'), says: /\/\/srv\/private: .*STATUS_ACCESS_DENIED.*; ask/ },
+  {
+    name: 'a host that is not there',
+    words: to('//198.18.255.254/app', '--connect-timeout', '1s'),
+    says: /cannot connect to 198\.18\.255\.254 .*; check/,
+    withinMs: 1000,
+  },
+  { name: 'a name that nobody knows', words: to('//nowhere.invalid/app'), says: /nowhere\.invalid not found.*; check the spelling/, withinMs: 10_000 },
+  { name: 'a closed port', words: to('//srv/app', '--port', '4'), says: /cannot connect to srv \(4: refused\); check/ },
+  { name: 'a share that the shell ate', words: to('\\srvapp'), says: /lost its backslashes to the shell.*single quotes/ },
+  { name: 'a password in a share', words: to('//alice:secret@srv/app'), says: /has a password in it.*--password-file/ },
+  { name: 'a password in argv', words: lab => ['--password', 'secret', ...to('//srv/app')(lab)], says: /--password would show the password.*--password-file/ },
+  {
+    name: 'no password and no terminal',
+    words: () => ['--share', '//srv/app', '--user', 'alice', '--', 'true'],
+    says: /no password for alice on srv.*--password-file, --password-fd or --auth-file/,
+  },
+]
+
+describe('a failure says what to do, in one line, and leaves nothing', { skip: noLab }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  for (const { name, words, says, exit = 125, withinMs = 0, input } of CASES) {
+    for (const user of [undefined, 'bob'] as readonly (User | undefined)[]) {
+      test(`${name}, as ${user ?? 'root'}`, async () => {
+        const line = words(lab).map(word => word.replace('alice.auth', `${user ?? 'alice'}.auth`))
+        const { code, stderr, stdout, ms } = await lab.run('client1', ['nbtrun', ...line], {
+          ...(user === undefined ? {} : { user }),
+          ...(input === undefined ? {} : { input }),
+        })
+        assert.match(stderr, new RegExp(`^nbtrun: ${says.source}[^\\n]*\\n$`))
+        assert.ok(!stderr.includes('secret'))
+        assert.deepEqual([code, stdout], [exit, ''])
+        assert.ok(ms < withinMs + 2000, `${ms} ms`)
+        await nothingLeft(lab)
+      })
+    }
+  }
+
+  for (const { name, words, exit = 125, input } of CASES.filter(c => c.withinMs === undefined)) {
+    test(`${name}, 50 times in a row`, { timeout: 120_000 }, async () => {
+      // five at a time: what is counted is what they leave, not what they take
+      for (let round = 0; round < 10; round++) {
+        const runs = Array.from({ length: 5 }, () => lab.run('client1', ['nbtrun', ...words(lab)], input === undefined ? {} : { input }))
+        for (const { code } of await Promise.all(runs)) assert.equal(code, exit)
+      }
+      await nothingLeft(lab)
+    })
+  }
+})

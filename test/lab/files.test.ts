@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Lab, useLab } from './index.ts'
+import { nbtrun, nbtrunReceipt, noMapping, nothingLeft, script, words } from './nbtrun.ts'
+
+describe('files on the mapping', { skip: noMapping }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+  after(() => nothingLeft(lab))
+
+  const here = (name: string, user = 'root'): string => join(lab.host('client1').folder, 'tmp', user, name)
+
+  for (const user of [undefined, 'alice'] as const) {
+    test(`256 MiB to the share and back are the same on its disk and here, as ${user ?? 'root'}`, { timeout: 120_000 }, async () => {
+      const [from, back] = [here('big', user), here('big-back', user)]
+      const call = { timeout: 110_000, ...(user === undefined ? {} : { user }) }
+      await lab.run('client1', ['sh', '-c', 'head -c 268435456 /dev/urandom > "$1"', 'sh', from], call)
+      const { code, stderr, receipt } = await nbtrunReceipt(
+        lab,
+        ['/bin/sh', '-c', 'cp "$1" "$NBTRUN_MOUNT/big" && cp "$NBTRUN_MOUNT/big" "$2"', 'sh', from, back],
+        call,
+      )
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.deepEqual([receipt.shares[0]?.bytesWritten, receipt.shares[0]?.bytesRead], [256 * 2 ** 20, 256 * 2 ** 20])
+      const sums = await Promise.all([from, back, join(lab.server().diskPath('app'), 'big')].map(sha256))
+      assert.deepEqual(sums.slice(1), [sums[0], sums[0]])
+      await lab.run('client1', ['rm', from, back])
+      await nbtrun(lab, ['/bin/sh', '-c', 'rm "$NBTRUN_MOUNT/big"'])
+    })
+  }
+
+  test('a tree of 1,000 files to the share and back is the same on its disk and here', { timeout: 120_000 }, async () => {
+    const [from, back] = [here('tree'), here('tree-back')]
+    for (let i = 0; i < 1000; i++) {
+      const folder = join(from, `d${i % 10}`, `e ${i % 7}`)
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, `f${i}${i % 3 === 0 ? '.é:*?' : ''}`), Buffer.alloc((i * 37) % 9000, i & 0xff))
+    }
+    const copy =
+      'cp -a "$1" "$NBTRUN_MOUNT/tree" && cp -a "$NBTRUN_MOUNT/tree" "$2" && diff -r "$1" "$NBTRUN_MOUNT/tree" && diff -r "$1" "$2" && rm -r "$NBTRUN_MOUNT/tree" && ls -A "$NBTRUN_MOUNT"'
+    // on the server's disk while it is there: names that SMB refuses are spelled otherwise, so contents are compared
+    const { code, stderr, stdout } = await nbtrun(lab, ['/bin/sh', '-c', copy, 'sh', from, back], { timeout: 110_000 })
+    assert.deepEqual([code, stderr, stdout], [0, '', ''])
+    const kept = await nbtrun(lab, ['/bin/sh', '-c', 'cp -a "$1" "$NBTRUN_MOUNT/tree"', 'sh', from], { timeout: 110_000 })
+    assert.equal(kept.code, 0)
+    const sums = async (folder: string): Promise<string> =>
+      (await lab.run('client1', ['sh', '-c', 'cd "$1" && find . -type f -exec sha256sum {} + | cut -c1-64 | sort', 'sh', folder])).stdout
+    const wanted = await sums(from)
+    assert.equal(wanted.trim().split('\n').length, 1000)
+    assert.equal(await sums(join(lab.server().diskPath('app'), 'tree')), wanted)
+    await lab.run('client1', ['rm', '-r', from, back])
+  })
+
+  test('a lock held by one host is refused to the other, and what one writes the other reads at once', { timeout: 30_000 }, async () => {
+    const holder = `
+import fcntl, os, sys
+f = open(os.environ['NBTRUN_MOUNT'] + '/shared', 'w+')
+fcntl.lockf(f, fcntl.LOCK_EX, 10, 100)
+for line in sys.stdin:
+    os.pwrite(f.fileno(), line.encode(), 0)
+    print('done', flush=True)
+`
+    const prober = `
+import fcntl, os, sys, errno
+f = open(os.environ['NBTRUN_MOUNT'] + '/shared', 'r+')
+for line in sys.stdin:
+    if line == 'lock\\n':
+        try:
+            fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 105)
+            print('granted', flush=True)
+        except OSError as e:
+            print(errno.errorcode[e.errno], flush=True)
+    else:
+        print(os.pread(f.fileno(), 100, 0).decode().strip(), flush=True)
+`
+    const one = lab.spawn('client1', words(lab, ['/usr/bin/python3', '-c', holder]), { stdin: 'pipe' })
+    const says = lines(one.stdout as AsyncIterable<Buffer>)
+    one.stdin?.write('first\n')
+    assert.equal(await says(), 'done')
+    const other = lab.spawn('client2', words(lab, ['/usr/bin/python3', '-c', prober]), { stdin: 'pipe' })
+    const hears = lines(other.stdout as AsyncIterable<Buffer>)
+    const ask = (what: string): Promise<string> => {
+      other.stdin?.write(`${what}\n`)
+      return hears()
+    }
+    assert.equal(await ask('lock'), 'EAGAIN')
+    assert.equal(await ask('read'), 'first')
+    one.stdin?.write('other\n')
+    assert.equal(await says(), 'done')
+    assert.equal(await ask('read'), 'other')
+    one.stdin?.end()
+    assert.equal((await one).exitCode, 0)
+    assert.equal(await ask('lock'), 'granted')
+    other.stdin?.end()
+    assert.equal((await other).exitCode, 0)
+  })
+
+  test('flock of one host is refused to the other', { timeout: 30_000 }, async () => {
+    script(lab, 'holds', 'exec 9>"$NBTRUN_MOUNT/lockfile"; flock 9; echo held; read -r line')
+    const one = lab.spawn('client1', words(lab, ['{mount}/holds']), { stdin: 'pipe' })
+    assert.equal(await lines(one.stdout as AsyncIterable<Buffer>)(), 'held')
+    const probe = ['/bin/sh', '-c', 'flock -n "$NBTRUN_MOUNT/lockfile" true; echo $?']
+    assert.equal((await nbtrun(lab, probe, { client: 'client2' })).stdout, '1\n')
+    one.stdin?.end('\n')
+    assert.equal((await one).exitCode, 0)
+    assert.equal((await nbtrun(lab, probe, { client: 'client2' })).stdout, '0\n')
+  })
+
+  test('what was closed is on the server’s disk when nbtrun is gone', async () => {
+    await nbtrun(lab, ['/bin/sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9; do head -c 1000000 /dev/zero | tr "\\0" $i; done > "$NBTRUN_MOUNT/sum"'])
+    const bytes = readFileSync(join(lab.server().diskPath('app'), 'sum'))
+    assert.equal(bytes.length, 9_000_000)
+    assert.ok(bytes.subarray(8_000_000).every(b => b === 0x39))
+  })
+})
+
+function lines(stream: AsyncIterable<Buffer>): () => Promise<string> {
+  const chunks = stream[Symbol.asyncIterator]()
+  let held = ''
+  return async () => {
+    while (!held.includes('\n')) {
+      const next = await chunks.next()
+      if (next.done === true) throw new Error(`ended after ${JSON.stringify(held)}`)
+      held += String(next.value)
+    }
+    const line = held.slice(0, held.indexOf('\n'))
+    held = held.slice(line.length + 1)
+    return line
+  }
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

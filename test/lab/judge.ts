@@ -1,0 +1,171 @@
+import { execa } from 'execa'
+import { MARKER_PORT } from './capture.ts'
+import { TOOL_PATH } from './packages.ts'
+
+/** An SMB2 command seen on the wire. */
+export interface Seen {
+  /** `NEGOTIATE`, `TREE_DISCONNECT` … */
+  readonly command: string
+  readonly response: boolean
+  /** NTSTATUS of a response. */
+  readonly status: number | undefined
+  /** TreeId, where the packet names one for each of its commands. */
+  readonly tree: number | undefined
+  /** Path of that tree, where its connect was recorded: `\\srv\app`. */
+  readonly path: string | undefined
+  readonly frame: number
+  /** ms since the recording began. */
+  readonly at: number
+}
+
+/** One TCP connection, as tshark sees it. */
+export interface Stream {
+  readonly client: string
+  readonly server: string
+  readonly port: number
+  readonly commands: readonly Seen[]
+  /** NetBIOS session packets in their order, without session messages: `request`, `positive`, `negative`, `retarget`, `keepalive`. */
+  readonly sessionService: readonly string[]
+  readonly clientGuid: string | undefined
+  /** Payload bytes, both ways. */
+  readonly bytes: number
+  /** Who ended it, in order: FINs and RSTs with the address that sent them. */
+  readonly ends: readonly { readonly kind: 'FIN' | 'RST'; readonly from: string; readonly at: number }[]
+  /** ms since the recording began, of the first and the last frame. */
+  readonly first: number
+  readonly last: number
+}
+
+export interface Complaint {
+  readonly frame: number
+  readonly from: string
+  readonly text: string
+}
+
+export interface Judgement {
+  readonly streams: readonly Stream[]
+  /** What tshark finds malformed, erroneous or worth a warning. */
+  readonly complaints: readonly Complaint[]
+  /** The complaints about packets from this address. */
+  malformed(from: string): readonly Complaint[]
+}
+
+// [MS-SMB2] 2.2.1.2, in the order of their numbers
+const COMMANDS = `NEGOTIATE SESSION_SETUP LOGOFF TREE_CONNECT TREE_DISCONNECT CREATE CLOSE FLUSH READ WRITE LOCK IOCTL CANCEL ECHO QUERY_DIRECTORY
+  CHANGE_NOTIFY QUERY_INFO SET_INFO OPLOCK_BREAK`.split(/\s+/)
+
+// RFC 1002 section 4.3.1
+const SESSION_PACKETS = new Map([
+  [0x81, 'request'],
+  [0x82, 'positive'],
+  [0x83, 'negative'],
+  [0x84, 'retarget'],
+  [0x85, 'keepalive'],
+])
+
+/** Wireshark's PI_WARN and PI_ERROR: epan/proto.h. */
+const WARNING = 0x00600000
+
+const FIELDS = `frame.number frame.time_relative ip.src ip.dst tcp.stream tcp.srcport tcp.dstport tcp.len tcp.flags.syn tcp.flags.ack tcp.flags.fin
+  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid _ws.malformed _ws.expert.severity
+  _ws.expert.message`.split(/\s+/)
+
+interface Building extends Stream {
+  readonly commands: Seen[]
+  readonly sessionService: string[]
+  readonly ends: { kind: 'FIN' | 'RST'; from: string; at: number }[]
+  clientGuid: string | undefined
+  bytes: number
+  last: number
+}
+
+/** Has tshark read a recording. With `password` it opens SMB3 encryption, too. */
+export async function judge(pcap: string, { password }: { password?: string } = {}): Promise<Judgement> {
+  const secret = password === undefined ? [] : ['-o', `ntlmssp.nt_password:${password}`]
+  const args = ['-n', '-r', pcap, ...secret, '-Y', `!(udp.port == ${MARKER_PORT})`, '-T', 'fields', '-E', 'separator=/t', '-E', 'aggregator=|', '-E', 'quote=n']
+  const { stdout } = await execa('tshark', [...args, ...FIELDS.flatMap(field => ['-e', field])], { env: { PATH: TOOL_PATH }, maxBuffer: 1e9 })
+  const streams = new Map<string, Building>()
+  const complaints: Complaint[] = []
+  for (const line of stdout.split('\n').filter(text => text !== '')) {
+    const row = new Row(line)
+    const from = row.text('ip.src')
+    const severe = row.numbers('_ws.expert.severity').some(severity => severity >= WARNING)
+    if (severe || row.text('_ws.malformed') !== '') {
+      complaints.push({ frame: row.number('frame.number'), from, text: row.text('_ws.expert.message') || row.text('_ws.malformed') })
+    }
+    const id = row.text('tcp.stream')
+    if (id === '') continue
+    const stream = streams.get(id) ?? begin(row)
+    streams.set(id, stream)
+    extend(stream, row)
+  }
+  return { streams: [...streams.values()], complaints, malformed: from => complaints.filter(complaint => complaint.from === from) }
+}
+
+function begin(row: Row): Building {
+  const answer = row.flag('tcp.flags.syn') && row.flag('tcp.flags.ack')
+  const [here, there, port] = answer ? (['ip.dst', 'ip.src', 'tcp.srcport'] as const) : (['ip.src', 'ip.dst', 'tcp.dstport'] as const)
+  const first = row.at
+  const own = { commands: [], sessionService: [], ends: [], clientGuid: undefined, bytes: 0, first, last: first }
+  return { client: row.text(here), server: row.text(there), port: row.number(port), ...own }
+}
+
+function extend(stream: Building, row: Row): void {
+  const [at, from] = [row.at, row.text('ip.src')]
+  stream.last = at
+  stream.bytes += row.number('tcp.len')
+  if (row.flag('tcp.flags.fin')) stream.ends.push({ kind: 'FIN', from, at })
+  if (row.flag('tcp.flags.reset')) stream.ends.push({ kind: 'RST', from, at })
+  stream.sessionService.push(...row.numbers('nbss.type').flatMap(type => SESSION_PACKETS.get(type) ?? []))
+  stream.clientGuid ??= row.list('smb2.client_guid')[0]
+  const commands = row.numbers('smb2.cmd')
+  const [responses, statuses, trees, paths] = [row.list('smb2.flags.response'), row.numbers('smb2.nt_status'), row.numbers('smb2.tid'), row.list('smb2.tree')]
+  for (const [i, number] of commands.entries()) {
+    const response = isSet(responses[i])
+    stream.commands.push({
+      command: COMMANDS[number] ?? `0x${number.toString(16)}`,
+      response,
+      status: response && statuses.length === commands.length ? statuses[i] : undefined,
+      tree: trees.length === commands.length ? trees[i] : undefined,
+      path: paths.length === commands.length ? paths[i] : undefined,
+      frame: row.number('frame.number'),
+      at,
+    })
+  }
+}
+
+const isSet = (text: string | undefined): boolean => text === '1' || text === 'True'
+
+/** One line of tshark's fields. */
+class Row {
+  readonly #cells: string[]
+
+  constructor(line: string) {
+    this.#cells = line.split('\t')
+  }
+
+  text(field: string): string {
+    return this.#cells[FIELDS.indexOf(field)] ?? ''
+  }
+
+  list(field: string): string[] {
+    const text = this.text(field)
+    return text === '' ? [] : text.split('|')
+  }
+
+  numbers(field: string): number[] {
+    return this.list(field).map(Number)
+  }
+
+  number(field: string): number {
+    return Number(this.list(field)[0] ?? 0)
+  }
+
+  flag(field: string): boolean {
+    return isSet(this.list(field)[0])
+  }
+
+  get at(): number {
+    return this.number('frame.time_relative') * 1000
+  }
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
+import { type Lab, useLab } from './index.ts'
+import { nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
+
+describe('the life of a run', { skip: noMapping }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  test('--grace 3s: the server has the session 2.5 s after the end and not 200 ms after the grace', { timeout: 20_000 }, async () => {
+    const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo over'], { options: ['--grace', '3s'] }))
+    for await (const chunk of run.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('over')) break
+    const ended = performance.now()
+    await pause(2500)
+    assert.equal((await lab.server().sessions()).length, 1)
+    await pause(3200 - (performance.now() - ended))
+    assert.equal(lab.server().workers().length, 0)
+    assert.equal((await run).exitCode, 0)
+    await nothingLeft(lab)
+  })
+
+  test('--grace 0: the session is gone when nbtrun is', async () => {
+    const { receipt } = await nbtrunReceipt(lab, ['/bin/true'], { options: ['--grace', '0'] })
+    assert.equal(lab.server().workers().length, 0)
+    assert.deepEqual([receipt.end, receipt.graceMs], ['acknowledged', 0])
+    await nothingLeft(lab)
+  })
+
+  for (const [how, start] of [
+    ['by setsid', 'setsid sh -c "$job" >/dev/null 2>&1 &'],
+    ['inside namespaces of its own', 'setsid unshare -Um sh -c "$job" >/dev/null 2>&1 &'],
+  ] as const) {
+    for (const user of [undefined, 'alice'] as const) {
+      test(`waits for a daemon started ${how} by ${user ?? 'root'}, which writes for 2 s more`, { timeout: 20_000 }, async () => {
+        script(
+          lab,
+          'forks',
+          `job='i=0; while [ $i -lt 20 ]; do echo line $i >> "$NBTRUN_MOUNT/log"; sleep 0.1; i=$((i+1)); done'\nrm -f "$NBTRUN_MOUNT/log"\n${start}\nexit 3`,
+        )
+        const { code, stderr, ms } = await nbtrun(lab, ['{mount}/forks'], user === undefined ? {} : { user })
+        assert.deepEqual([code, stderr], [3, ''])
+        assert.ok(ms > 2000, `${ms} ms`)
+        const log = readFileSync(join(lab.server().diskPath('app'), 'log'), 'utf8')
+        assert.deepEqual(
+          log.trim().split('\n'),
+          Array.from({ length: 20 }, (_, i) => `line ${i}`),
+        )
+        await nothingLeft(lab)
+      })
+    }
+  }
+
+  test('--wait-for app does not wait, names the survivor, leaves nothing on the server; the survivor gets errors', { timeout: 20_000 }, async () => {
+    const done = join(lab.host('client1').folder, 'tmp', 'root', 'survivor')
+    script(
+      lab,
+      'survives',
+      `setsid sh -c 'exec 3>"$NBTRUN_MOUNT/held"; while echo x >&3; do sleep 0.05; done 2>/dev/null; ls "$NBTRUN_MOUNT" 2>/dev/null; echo $? > ${done}' >/dev/null 2>&1 &\nsleep 0.3`,
+    )
+    const { code, stderr, ms, receipt } = await nbtrunReceipt(lab, ['{mount}/survives'], { options: ['--wait-for', 'app'] })
+    assert.equal(code, 0)
+    assert.ok(ms < 5000, `${ms} ms`)
+    assert.match(stderr, /^nbtrun: .*sh \(\d+\)/)
+    assert.ok(receipt.survivors.length > 0)
+    await lab.server().untilSessions(0)
+    const dueAt = performance.now() + 5000
+    while (!existsSync(done) && performance.now() < dueAt) await pause(20)
+    assert.equal(readFileSync(done, 'utf8'), '2\n')
+    await nothingLeft(lab)
+  })
+
+  test('20 runs one after the other all get the one seat of a metered share', { timeout: 60_000 }, async () => {
+    for (let i = 0; i < 20; i++) {
+      const { code, stderr } = await nbtrun(lab, ['/bin/true'], { share: '//srv/cad' })
+      assert.deepEqual([code, stderr], [0, ''], `run ${i}`)
+    }
+    await nothingLeft(lab)
+  })
+
+  test('a second run on the metered share is told that it is full, with 75', async () => {
+    const first = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { share: '//srv/cad' }))
+    for await (const chunk of first.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    const second = await nbtrun(lab, ['/bin/true'], { share: '//srv/cad', client: 'client2' })
+    assert.equal(second.code, 75)
+    assert.match(second.stderr, /^nbtrun: .*cad.*full[^\n]*\n$/)
+    first.stdin?.end('\n')
+    assert.equal((await first).exitCode, 0)
+    await nothingLeft(lab)
+  })
+
+  test('kill -9 of nbtrun: the program gets TERM, the session falls, and only an empty folder is left', { timeout: 20_000 }, async () => {
+    script(lab, 'outlives', 'echo ready; trap "exit 0" TERM; while :; do sleep 0.05; done')
+    const run = lab.spawn('client1', words(lab, ['{mount}/outlives']))
+    for await (const chunk of run.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    process.kill(run.pid!, 'SIGKILL')
+    await run
+    await lab.server().untilSessions(0)
+    const dueAt = performance.now() + 5000
+    while (lab.processes('client1').length > 0 && performance.now() < dueAt) await pause(20)
+    assert.deepEqual(lab.processes('client1'), [])
+    await lab.run('client1', ['sh', '-c', 'rmdir "$XDG_RUNTIME_DIR"/nbtrun/* "$XDG_RUNTIME_DIR"/nbtrun'])
+    nothingLeftHere(lab)
+  })
+})

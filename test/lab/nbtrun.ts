@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Receipt } from '../../src/run/receipt.ts'
+import { type Lab, missing, type Outcome, type RunOptions, type User } from './index.ts'
+
+/** Why a test of the lab cannot run here, or false. */
+export const noLab = missing('lab')
+/** The same for a private mapping. */
+export const noMapping = noLab
+
+export interface Call extends RunOptions {
+  readonly client?: string
+  /** Whose credentials; alice's unless told. */
+  readonly as?: User
+  readonly share?: string
+  readonly options?: readonly string[]
+  /** Without `--` before the program. */
+  readonly bare?: boolean
+}
+
+/** The words of a run with alice's auth file on `//srv/app`. */
+export function words(lab: Lab, program: readonly string[], { as = 'alice', share = '//srv/app', options = [], bare = false }: Call = {}): string[] {
+  return ['nbtrun', '--share', share, '--auth-file', lab.authFile(as), ...options, ...(bare ? [] : ['--']), ...program]
+}
+
+/** Runs nbtrun on a client, as root unless `user` is given (whose auth file it then is). */
+export function nbtrun(lab: Lab, program: readonly string[], call: Call = {}): Promise<Outcome> {
+  return lab.run(call.client ?? 'client1', words(lab, program, { ...call, as: call.as ?? call.user ?? 'alice' }), call)
+}
+
+export interface WithReceipt extends Outcome {
+  readonly receipt: Receipt
+}
+
+let receipts = 0
+
+/** The same, with the receipt. */
+export async function nbtrunReceipt(lab: Lab, program: readonly string[], call: Call = {}): Promise<WithReceipt> {
+  const client = call.client ?? 'client1'
+  const file = join(lab.host(client).folder, 'tmp', call.user ?? 'root', `receipt-${++receipts}.json`)
+  const outcome = await nbtrun(lab, program, { ...call, options: [...(call.options ?? []), '--receipt', file] })
+  return { ...outcome, receipt: JSON.parse(readFileSync(file, 'utf8')) as Receipt }
+}
+
+/** Puts an executable script on the disk of a share. */
+export function script(lab: Lab, name: string, text: string, share = 'app'): void {
+  const path = join(lab.server().diskPath(share), name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text.startsWith('#!') ? text : `#!/bin/sh\n${text}`)
+  chmodSync(path, 0o777)
+}
+
+/** Nothing is left: no session and no tree on the servers, and no process, mount or folder of a run on the client. */
+export async function nothingLeft(lab: Lab, client = 'client1'): Promise<void> {
+  for (const server of ['srv', 'srv2']) {
+    await lab.server(server).untilSessions(0, 1000)
+    assert.deepEqual(await lab.server(server).treeConnects(), [], `trees on ${server}`)
+  }
+  nothingLeftHere(lab, client)
+}
+
+export function nothingLeftHere(lab: Lab, client = 'client1'): void {
+  const host = lab.host(client)
+  assert.deepEqual(lab.processes(client).map(commandLine), [], `processes on ${client}`)
+  const mounts = readFileSync(`/proc/${host.keeper.pid}/mountinfo`, 'utf8')
+  assert.doesNotMatch(mounts, /fuse\.nbtrun/, `mounts on ${client}`)
+  for (const user of ['root', 'alice', 'bob']) {
+    assert.deepEqual(readdirSync(join(host.folder, 'run', user)), [], `runtime folder of ${user}`)
+    const left = readdirSync(join(host.folder, 'tmp', user)).filter(name => name.startsWith('nbtrun'))
+    assert.deepEqual(left, [], `temporary folder of ${user}`)
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return `${pid}`
+  }
+}

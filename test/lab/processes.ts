@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** A process that cannot be mistaken for a later one with the same number. */
+export interface Process {
+  readonly pid: number
+  /** Start time in clock ticks since boot. proc(5), stat field 22. */
+  readonly started: string
+}
+
+/** The living process with this number, or undefined; a zombie is not living. */
+export function processOf(pid: number): Process | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [state, started] = [fields[0], fields[19]]
+    return state === 'Z' || state === 'X' || started === undefined ? undefined : { pid, started }
+  } catch {
+    return undefined
+  }
+}
+
+export const isAlive = (process: Process): boolean => processOf(process.pid)?.started === process.started
+
+/** The network namespace a process is in, as the kernel names it: `net:[4026532201]`. */
+export function networkOf(pid: number | 'self'): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return undefined
+  }
+}
+
+/** Every living process in that network namespace. */
+export function processesIn(network: string): number[] {
+  const pids = readdirSync('/proc').flatMap(entry => (/^\d+$/.test(entry) ? [Number(entry)] : []))
+  return pids.filter(pid => networkOf(pid) === network && processOf(pid) !== undefined)
+}
+
+/** Kills everything in the network namespaces of these processes, themselves included, and waits until it is gone. */
+export function killWith(members: readonly Process[]): void {
+  const networks = new Set(members.filter(isAlive).flatMap(({ pid }) => networkOf(pid) ?? []))
+  networks.delete(networkOf('self') ?? '')
+  for (let tries = 0; tries < 1000; tries++) {
+    const left = [...networks].flatMap(processesIn)
+    if (left.length === 0) return
+    for (const pid of left) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {} // it has gone by itself
+    }
+    sleep(2)
+  }
+  throw new Error(`lab: processes ${[...networks].flatMap(processesIn).join(', ')} cannot be killed`)
+}
+
+/** Kills a process and those of its group, and waits until it is gone. */
+export function killGroup(leader: Process): void {
+  for (let tries = 0; tries < 1000 && isAlive(leader); tries++) {
+    process.kill(-leader.pid, 'SIGKILL')
+    sleep(2)
+  }
+}
+
+/** Blocks: it serves exit handlers, which cannot wait otherwise. */
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

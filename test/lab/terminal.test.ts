@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
+import { KEYS, type Lab, missing, type Terminal, type TerminalOptions, useLab } from './index.ts'
+import { nbtrun, noMapping, nothingLeft, script, words } from './nbtrun.ts'
+
+const SHELL = ['/bin/bash', '--norc', '--noprofile', '-i']
+const PLAIN: TerminalOptions = { env: { PS1: 'prompt> ', HISTFILE: '/dev/null' } }
+
+describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  /** A shell that was given one line: a run of `program`. Seen when the program says `ready`. */
+  async function running(program: string, user?: 'alice'): Promise<Terminal> {
+    script(lab, 'program', program)
+    const terminal = await lab.terminal('client1', SHELL, { ...PLAIN, ...(user === undefined ? {} : { user }) })
+    await terminal.see('prompt> ')
+    terminal.line(words(lab, ['{mount}/program']).map(word => `'${word}'`).join(' '))
+    await terminal.see(/^ready/m)
+    return terminal
+  }
+
+  async function over(terminal: Terminal, status: number, ms = 10_000): Promise<void> {
+    const since = terminal.shown.length
+    terminal.line('echo "status=$?"')
+    await terminal.see(`status=${status}`, ms, since)
+    const { echo, canonical, signals } = await terminal.state()
+    assert.deepEqual({ echo, canonical, signals }, { echo: false, canonical: false, signals: true }, 'bash’s own line editing is back')
+    terminal.line('exit')
+    await terminal.end()
+    await nothingLeft(lab)
+  }
+
+  for (const user of [undefined, 'alice'] as const) {
+    test(`one Ctrl-C ends the program, and nbtrun dies of SIGINT, as ${user ?? 'root'}`, { timeout: 30_000 }, async () => {
+      const terminal = await running('echo ready; exec sleep 60', user)
+      terminal.type(KEYS.interrupt)
+      await terminal.see(/prompt> $/, 10_000, terminal.shown.length)
+      await over(terminal, 130)
+    })
+  }
+
+  test('the program gets the first Ctrl-C once, and its own exit code counts', { timeout: 30_000 }, async () => {
+    const terminal = await running('trap "echo caught" INT; echo ready; sleep 60; sleep 0.3; exit 5')
+    terminal.type(KEYS.interrupt)
+    await terminal.see('caught')
+    await terminal.see(/prompt> $/, 10_000, terminal.shown.lastIndexOf('caught'))
+    assert.equal(terminal.shown.split('caught\r\n').length - 1, 1)
+    await over(terminal, 5)
+  })
+
+  test('a second Ctrl-C sends TERM to all of them', { timeout: 30_000 }, async () => {
+    const terminal = await running('trap "" INT; trap "echo term; exit 6" TERM; echo ready; while :; do sleep 0.05; done')
+    terminal.type(KEYS.interrupt)
+    await pause(200)
+    terminal.type(KEYS.interrupt)
+    await terminal.see(/^term/m)
+    await terminal.see(/prompt> $/)
+    await over(terminal, 6)
+  })
+
+  test('a third Ctrl-C kills them', { timeout: 30_000 }, async () => {
+    const terminal = await running('trap "" INT TERM; echo ready; while :; do sleep 0.05; done')
+    for (let i = 0; i < 3; i++) {
+      terminal.type(KEYS.interrupt)
+      await pause(200)
+    }
+    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await over(terminal, 137)
+  })
+
+  test('Ctrl-\\ ends the program, and nbtrun dies of SIGQUIT', { timeout: 30_000 }, async () => {
+    const terminal = await running('ulimit -c 0; echo ready; exec sleep 60')
+    terminal.type(KEYS.quit)
+    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await over(terminal, 131)
+  })
+
+  test('Ctrl-Z stops both and fg goes on', { timeout: 30_000 }, async () => {
+    const terminal = await running('echo ready; read -r line; echo "got $line"; cat "$NBTRUN_MOUNT/program" >/dev/null; exit 9')
+    terminal.type(KEYS.suspend)
+    await terminal.see(/Stopped/)
+    await pause(1500)
+    terminal.line('fg')
+    terminal.line('hello')
+    await terminal.see('got hello')
+    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('got hello'))
+    await over(terminal, 9)
+  })
+
+  test('closing the terminal ends program and run', { timeout: 30_000 }, async () => {
+    const terminal = await running('echo ready; exec sleep 60')
+    await terminal.close()
+    await terminal.end()
+    await lab.server().untilSessions(0)
+    const dueAt = performance.now() + 5000
+    while (lab.processes('client1').length > 0 && performance.now() < dueAt) await pause(20)
+    await nothingLeft(lab)
+  })
+
+  test('a shell loop of runs ends at one Ctrl-C', { timeout: 30_000 }, async () => {
+    const terminal = await lab.terminal('client1', SHELL, PLAIN)
+    await terminal.see('prompt> ')
+    terminal.line(`while :; do ${words(lab, ['sh', '-c', 'echo ready; exec sleep 60']).map(word => `'${word}'`).join(' ')}; done`)
+    await terminal.see(/^ready/m)
+    terminal.type(KEYS.interrupt)
+    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await over(terminal, 130)
+  })
+
+  test('asks for the password without showing it, and Ctrl-C at the prompt ends the run', { timeout: 30_000 }, async () => {
+    const line = ['nbtrun', '--share', '//srv/app', '--user', 'alice', '--', 'sh', '-c', 'echo $((6*7))']
+    const asked = await lab.terminal('client1', line)
+    await asked.see('Password for alice on srv: ')
+    asked.line(lab.password())
+    await asked.see('42')
+    assert.equal((await asked.end()).code, 0)
+    assert.ok(!asked.shown.includes(lab.password()))
+    const cancelled = await lab.terminal('client1', line)
+    await cancelled.see('Password for alice on srv: ')
+    const before = await cancelled.state()
+    cancelled.type(KEYS.interrupt)
+    const end = await cancelled.end()
+    assert.ok(end.signal === 'SIGINT' || end.code === 130, JSON.stringify(end))
+    assert.equal(before.echo, false)
+    assert.equal(end.state?.echo, true)
+    await nothingLeft(lab)
+  })
+})
+
+describe('without a terminal', { skip: noMapping }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    test(`${signal} reaches the program, and nbtrun dies of it after giving everything back`, { timeout: 30_000 }, async () => {
+      script(lab, 'sleeps', 'echo ready; exec sleep 60')
+      const run = lab.spawn('client1', words(lab, ['{mount}/sleeps']))
+      for await (const chunk of run.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+      process.kill(run.pid!, signal)
+      const end = await run
+      assert.deepEqual([end.signal, String(end.stderr)], [signal, ''])
+      assert.equal(lab.server().workers().length, 0)
+      await nothingLeft(lab)
+    })
+  }
+
+  test('a program that handles SIGUSR1 gets it', { timeout: 30_000 }, async () => {
+    script(lab, 'handles', 'trap "exit 4" USR1; echo ready; while :; do sleep 0.05; done')
+    const run = lab.spawn('client1', words(lab, ['{mount}/handles']))
+    for await (const chunk of run.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    process.kill(run.pid!, 'SIGUSR1')
+    assert.equal((await run).exitCode, 4)
+    await nothingLeft(lab)
+  })
+
+  test('a signal before the program starts cancels the run', { timeout: 30_000 }, async () => {
+    const run = lab.spawn('client1', words(lab, ['true'], { share: '//198.18.255.254/app' }))
+    await pause(500)
+    process.kill(run.pid!, 'SIGTERM')
+    const { exitCode, signal } = await run
+    assert.ok(exitCode === 143 || signal === 'SIGTERM', `${exitCode} ${signal}`)
+    assert.equal((await nbtrun(lab, ['true'])).code, 0)
+    await nothingLeft(lab)
+  })
+})
