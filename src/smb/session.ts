@@ -8,7 +8,7 @@ import { signerFor, type Signer } from './crypto/signer.ts'
 import type { Call, Reply } from './smb2/exchange.ts'
 import { FLAG } from './smb2/header.ts'
 import { CAPABILITY, SECURITY_MODE } from './smb2/negotiate.ts'
-import { SESSION_FLAG, sessionSetupRequest, sessionSetupResponse } from './smb2/session-setup.ts'
+import { SESSION_FLAG, sessionSetupRequest, sessionSetupResponse, type SessionSetupResponse } from './smb2/session-setup.ts'
 import { empty } from './smb2/tree-connect.ts'
 import { refused, STATUS, statusName } from './status.ts'
 
@@ -69,15 +69,15 @@ export class Session extends Resource {
         })
         const { status } = reply.header
         if (status !== STATUS.SUCCESS && status !== STATUS.MORE_PROCESSING_REQUIRED) throw logonRefused(status, who, connection.host, logonHint)
-        const answer = decode(sessionSetupResponse, reply.body)
-        sessionId = reply.header.sessionId
-        if (status === STATUS.MORE_PROCESSING_REQUIRED) {
-          preauth.update(reply.message)
-          token = context.step(answer.securityBuffer)
-          continue
+        if (status === STATUS.SUCCESS) {
+          const keys = { sessionKey: context.sessionKey, preauth: preauth.value }
+          const { id, signer, answer } = established(connection, keys, reply, who, allowUnsigned)
+          context.finish(answer.securityBuffer)
+          return new Session(connection, who, id, signer, answer.sessionFlags)
         }
-        context.finish(answer.securityBuffer)
-        return Session.#established(connection, who, { sessionKey: context.sessionKey, preauth: preauth.value }, reply, answer.sessionFlags, allowUnsigned)
+        sessionId = reply.header.sessionId
+        preauth.update(reply.message)
+        token = context.step(decode(sessionSetupResponse, reply.body).securityBuffer)
       }
       throw new NbtrunError('LOGON_FAILED', `logging in as ${who} on ${connection.host}: the server asks for more without end`)
     } catch (thrown) {
@@ -85,27 +85,6 @@ export class Session extends Resource {
     } finally {
       context.wipe()
     }
-  }
-
-  /** [MS-SMB2] 3.2.5.3.3. The last answer is not hashed, but signed with the key that follows from the hash. */
-  static #established(c: Connection, who: string, keys: KeySource, reply: Reply, flags: number, allowUnsigned: boolean): Session {
-    const { sessionId, flags: headerFlags } = reply.header
-    if ((flags & (SESSION_FLAG.IS_GUEST | SESSION_FLAG.IS_NULL)) !== 0) {
-      if (!allowUnsigned) throw guestRefused(who, c.host)
-      return new Session(c, who, sessionId, undefined, flags)
-    }
-    if ((flags & SESSION_FLAG.ENCRYPT_DATA) !== 0) {
-      throw new NbtrunError('ENCRYPTION_REQUIRED', `${c.host} encrypts every session, which this version cannot`, {
-        hint: 'ask its admin for a server that is content with signing',
-      })
-    }
-    const signer = signerFor(c.signing, signingKey(keys))
-    if ((headerFlags & FLAG.SIGNED) === 0 || !signer.verify(reply.message)) {
-      throw new NbtrunError('BAD_SIGNATURE', `the login on ${c.host} is not signed as it must be (${c.signing})`, {
-        hint: 'somebody or something between here and the server changes what is sent',
-      })
-    }
-    return new Session(c, who, sessionId, signer, flags)
   }
 
   request<T>(call: Call<T>): Promise<Reply> {
@@ -133,6 +112,39 @@ export class Session extends Resource {
   protected override drop(): void {
     this.signer?.wipe()
   }
+}
+
+/** [MS-SMB2] 3.2.5.3.3. The last answer is not hashed, but signed with the key that follows from the hash: nothing in it counts before that. */
+function established(
+  { host, signing }: Connection,
+  keys: KeySource,
+  reply: Reply,
+  who: string,
+  allowUnsigned: boolean,
+): { id: bigint; signer: Signer | undefined; answer: SessionSetupResponse } {
+  const id = reply.header.sessionId
+  if ((reply.header.flags & FLAG.SIGNED) === 0) {
+    const answer = decode(sessionSetupResponse, reply.body)
+    const keyless = keys.sessionKey.length === 0 || (answer.sessionFlags & (SESSION_FLAG.IS_GUEST | SESSION_FLAG.IS_NULL)) !== 0
+    if (!keyless) throw badLogin(host, signing)
+    if (!allowUnsigned) throw guestRefused(who, host)
+    return { id, signer: undefined, answer }
+  }
+  const signer = signerFor(signing, signingKey(keys))
+  if (!signer.verify(reply.message)) throw badLogin(host, signing)
+  const answer = decode(sessionSetupResponse, reply.body)
+  if ((answer.sessionFlags & SESSION_FLAG.ENCRYPT_DATA) !== 0) {
+    throw new NbtrunError('ENCRYPTION_REQUIRED', `${host} encrypts every session, which this version cannot`, {
+      hint: 'ask its admin for a server that is content with signing',
+    })
+  }
+  return { id, signer, answer }
+}
+
+function badLogin(host: string, signing: string): NbtrunError {
+  return new NbtrunError('BAD_SIGNATURE', `the login on ${host} is not signed as it must be (${signing})`, {
+    hint: 'somebody or something between here and the server changes what is sent',
+  })
 }
 
 function logonRefused(status: number, who: string, host: string, hint: string | undefined): NbtrunError {

@@ -73,6 +73,7 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
       } catch (thrown) {
         signal?.throwIfAborted()
         if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') throw thrown
+        if (whys.size === 0 && !limit.aborted) throw thrown // no failure to connect: a defect
         const place = addresses.length === 1 ? '' : `${address} port `
         for (const { port } of ways) if (whys.has(port)) failures.push(`${place}${port}: ${whys.get(port)}`)
       }

@@ -37,8 +37,8 @@ describe('a program on the share', { skip: noLab }, () => {
   })
 
   test('is given no descriptor of nbtrun’s own', async () => {
-    const { stdout } = await nbtrun(lab, ['/bin/ls', '/proc/self/fd'])
-    assert.deepEqual(stdout.trim().split('\n'), ['0', '1', '2', '3']) // 3: the folder that ls reads
+    const list = ['/bin/ls', '/proc/self/fd']
+    assert.equal((await nbtrun(lab, list)).stdout, (await lab.run('client1', list)).stdout)
   })
 
   test('lends nbtrun its exit code', async () => {
@@ -57,7 +57,7 @@ describe('a program on the share', { skip: noLab }, () => {
     for (const program of ['{mount}/nothing', '/nowhere/nothing', 'no-such-program-anywhere']) {
       const { code, stderr } = await nbtrun(lab, [program])
       assert.equal(code, 127, program)
-      assert.match(stderr, /^nbtrun: .*not.* found.*\n$/)
+      assert.match(stderr, /^nbtrun: there is no program [^\n]*\n$/)
     }
   })
 
@@ -92,7 +92,7 @@ describe('a program on the share', { skip: noLab }, () => {
     script(lab, 'uptime', 'echo from the share')
     const both = await nbtrun(lab, ['uptime'])
     assert.equal(both.code, 125)
-    assert.match(both.stderr, /^nbtrun: .*\/usr\/bin\/uptime.*--program-from share\|path[^\n]*\n$/)
+    assert.match(both.stderr, /^nbtrun: .*\/usr\/bin\/uptime.*--program-from share or --program-from path\n$/)
     assert.equal((await nbtrun(lab, ['uptime'], { options: ['--program-from', 'share'] })).stdout, 'from the share\n')
     assert.match((await nbtrun(lab, ['uptime'], { options: ['--program-from', 'path'] })).stdout, /load average/)
   })

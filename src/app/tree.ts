@@ -1,0 +1,57 @@
+import { errnoOf } from '../base/errors.ts'
+import { now, pause } from '../base/time.ts'
+
+export interface EndOptions {
+  /** From TERM to KILL. */
+  readonly killAfterMs: number
+  /** KILL at once. */
+  readonly kill?: boolean
+  /** Ends the waiting, not the users. */
+  readonly signal?: AbortSignal
+}
+
+/** A process that KILL did not end within this is stuck in the kernel. */
+const STUCK_MS = 2000
+
+/**
+ * Ends all users of a mapping: TERM to each, again to those that appear meanwhile, and KILL to all after `killAfterMs`, until there is none.
+ * Resolves to those left: stuck in the kernel or not ours to end.
+ */
+export async function endUsers(users: () => readonly number[], { killAfterMs, kill = false, signal }: EndOptions): Promise<readonly number[]> {
+  const told = new Set<number>()
+  const killAt = now() + (kill ? 0 : killAfterMs)
+  let left = users()
+  for (let wait = 5; left.length > 0 && now() < killAt + STUCK_MS; wait = Math.min(100, wait * 1.5)) {
+    if (signal?.aborted === true) return left
+    const killing = now() >= killAt
+    for (const pid of left) {
+      if (killing) send(pid, 'SIGKILL')
+      else if (!told.has(pid)) {
+        told.add(pid)
+        send(pid, 'SIGTERM')
+        send(pid, 'SIGCONT') // one that is stopped would not hear it
+      }
+    }
+    await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - now())), signal)
+    left = users()
+  }
+  return left
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (thrown) {
+    const errno = errnoOf(thrown)
+    if (errno !== 'ESRCH' && errno !== 'EPERM') throw thrown
+  }
+}
+
+/** Signals a process and its descendants where no mapping knows its users: with the help of `ps` or `taskkill`, or the process alone where they are missing. */
+export async function signalTree(pid: number, signal: NodeJS.Signals): Promise<void> {
+  const { spawnSync } = await import('node:child_process')
+  const known = ['ps', 'taskkill'].some(tool => spawnSync(tool, ['--help'], { stdio: 'ignore' }).error === undefined)
+  if (!known) return send(pid, signal)
+  const { default: treeKill } = await import('tree-kill')
+  await new Promise<void>(resolve => treeKill(pid, signal, () => resolve()))
+}

@@ -1,0 +1,66 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Argv } from 'yargs'
+import { errnoOf, NbtrunError } from '../../base/errors.ts'
+import { ROWS } from '../../profile/options.ts'
+import { resolve } from '../../profile/settings.ts'
+import { render, templateName, TEMPLATES } from '../../profile/templates.ts'
+import { takesValue, type Raw } from '../../profile/words.ts'
+import { packageFolder } from '../package.ts'
+import { output } from '../report.ts'
+import { rawFrom, withOptions } from '../yargs.ts'
+
+/** The command's own words; every option of a run may stand beside them and goes into the script. */
+export function options(y: Argv): Argv {
+  return withOptions(
+    y
+      .usage('nbtrun script TEMPLATE [--out FILE] [options of a run] [--program PROGRAM [ARG...] | -- PROGRAM [ARG...]]')
+      .positional('template', { type: 'string', describe: `${Object.keys(TEMPLATES).join(', ')}` })
+      .option('list', { type: 'boolean', describe: 'list the templates' })
+      .option('print', { type: 'boolean', describe: 'write the script to stdout (the default)' })
+      .option('out', { type: 'string', nargs: 1, requiresArg: true, describe: 'write the script to a new file' })
+      .option('force', { type: 'boolean', describe: 'replace the file of --out' })
+      .option('program', { type: 'string', array: true, requiresArg: true, describe: 'the program and its words' }),
+    true,
+  )
+}
+
+/** `rest`: the words behind `--`. */
+export function run(given: Readonly<Record<string, unknown>>, rest: readonly string[]): void {
+  const { template, list, print, out, force, program } = given
+  if (list === true)
+    return output(
+      Object.entries(TEMPLATES)
+        .map(([name, { about }]) => `${name.padEnd(18)}${about}`)
+        .join('\n'),
+    )
+  if (typeof template !== 'string') throw new NbtrunError('USAGE', 'no template is named', { hint: 'nbtrun script --list' })
+  if (print === true && out !== undefined) throw new NbtrunError('USAGE', '--print and --out exclude each other')
+  if (Array.isArray(out)) throw new NbtrunError('USAGE', `--out is given ${out.length} times`)
+  const name = templateName(template)
+  const { file, example, program: exampleProgram } = TEMPLATES[name]
+  const words = [...(Array.isArray(program) ? program.map(String) : []), ...rest]
+  const raw = rawFrom(given)
+  const used = raw.share === undefined ? { ...raw, share: [example[1]] } : raw
+  resolve(used, {}, process.cwd()) // judges every value now, not at the first login
+  const text = readFileSync(new URL(`templates/${file}`, packageFolder()), 'utf8')
+  const script = render(name, text, Object.keys(raw).length === 0 ? example : ownWords(used), words.length === 0 ? exampleProgram : words)
+  if (typeof out === 'string') save(out, script, force === true, file.endsWith('.sh'))
+  else output(script)
+}
+
+/** The options as words again, in the table's order. */
+function ownWords(raw: Raw): string[] {
+  return ROWS.flatMap(([name]) =>
+    (raw[name] ?? []).flatMap(text => (!takesValue(name) ? [`--${name}`] : text.startsWith('-') ? [`--${name}=${text}`] : [`--${name}`, text])),
+  )
+}
+
+function save(path: string, script: string, force: boolean, executable: boolean): void {
+  try {
+    writeFileSync(path, script, { flag: force ? 'w' : 'wx' })
+    if (executable) chmodSync(path, 0o777 & ~process.umask())
+  } catch (cause) {
+    if (errnoOf(cause) === 'EEXIST') throw new NbtrunError('FILE_ERROR', `${path} exists`, { cause, hint: 'choose another name or add --force' })
+    throw new NbtrunError('FILE_ERROR', `${path} cannot be written (${errnoOf(cause) ?? 'unknown reason'})`, { cause })
+  }
+}

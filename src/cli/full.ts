@@ -1,0 +1,53 @@
+import { NbtrunError } from '../base/errors.ts'
+import { refusePasswords } from '../profile/split.ts'
+import type { Raw } from '../profile/words.ts'
+import { COMMANDS } from './commands.ts'
+import { help } from './help.ts'
+import { packageVersion } from './package.ts'
+import { output } from './report.ts'
+import { rawFrom, refuseFlagValues, strictYargs, withOptions } from './yargs.ts'
+
+const EXAMPLE = 'nbtrun --share //server/share -- program'
+
+/** A line that is no well-formed run: help, the version, or a complaint. Returns the exit code. */
+export async function noRun(own: readonly string[], program: readonly string[] | undefined): Promise<number> {
+  const at = own.findIndex(word => word === '--help' || word === '-h')
+  if (at >= 0) {
+    output(help((own[at + 1] ?? program?.[0]) === 'all'))
+    return 0
+  }
+  if (own.includes('--version')) {
+    output(packageVersion())
+    return 0
+  }
+  await parseRun(own)
+  if (program !== undefined && program.length > 0) throw new NbtrunError('USAGE', 'the command line is not understood')
+  throw new NbtrunError('USAGE', own.length === 0 ? 'there is nothing to run' : 'no program is named', { hint: `${EXAMPLE}; see nbtrun --help` })
+}
+
+/** The options of a run as yargs reads them. Throws USAGE for everything that is not right. */
+export async function parseRun(own: readonly string[]): Promise<Raw> {
+  refuseFlagValues(own)
+  const given: Record<string, unknown> = await withOptions(strictYargs(own)).strictOptions().parseAsync()
+  const [stray] = Array.isArray(given['_']) ? given['_'].map(String) : []
+  if (stray !== undefined) throw new NbtrunError('USAGE', `${stray} stands before any share`, { hint: `nbtrun --share //server/share -- ${stray}` })
+  return rawFrom(given)
+}
+
+/** A command and its words. Returns the exit code. */
+export async function command(argv: readonly string[]): Promise<number> {
+  const at = argv.indexOf('--')
+  const own = at < 0 ? argv : argv.slice(0, at)
+  refusePasswords(own)
+  refuseFlagValues(own)
+  const y = strictYargs(own).strict().scriptName('nbtrun').help()
+  for (const { usage, help: about, load } of Object.values(COMMANDS))
+    y.command(
+      usage,
+      about,
+      async i => (await load()).options(i),
+      async given => (await load()).run(given, at < 0 ? [] : argv.slice(at + 1)),
+    )
+  await y.parseAsync()
+  return 0
+}

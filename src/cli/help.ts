@@ -1,0 +1,50 @@
+import { ROWS } from '../profile/options.ts'
+import { COMMANDS } from './commands.ts'
+
+const WIDTH = 80,
+  COLUMN = 26
+
+/** `nbtrun --help`, and with `all` every option. From the tables, 80 columns. */
+export function help(all: boolean): string {
+  const options = ROWS.filter(([, row]) => all || row.common).flatMap(([name, { short, arg, aliases = [], help: text }]) => {
+    const names = `${short === undefined ? '   ' : `-${short},`} --${name}${arg === undefined ? '' : ` ${arg}`}`
+    return entry(names, aliases.length === 0 ? text : `${text} (also --${aliases.join(', --')})`)
+  })
+  return [
+    'nbtrun [options] --share //HOST/SHARE[=DIR] [--share ...] [--] PROGRAM [ARG...]',
+    '',
+    'Maps the share for PROGRAM, waits for it and all it started, then gives mapping,',
+    'share, session and connection back. Exits with the code of PROGRAM.',
+    '',
+    all ? 'Options' : 'Options (all of them: nbtrun --help all)',
+    ...options,
+    ...entry('    --help [all]', 'print this'),
+    ...entry('    --version', 'print the version'),
+    '',
+    'Commands (nbtrun COMMAND --help)',
+    ...Object.values(COMMANDS).flatMap(({ usage, help: text }) => entry(usage, text)),
+    '',
+    'Options end at -- or, after --share, at the first word that is none. Each is also',
+    'a variable: NBTRUN_OPT_WAIT_FOR for --wait-for; the option wins. TIME is seconds,',
+    'or has a unit: 250ms, 2.5s, 10m, 1h.',
+    '',
+    'Exit codes: that of PROGRAM; 75 the share is full, try again later; 125 nbtrun',
+    'failed; 126 PROGRAM cannot be executed; 127 it was not found.',
+  ].join('\n')
+}
+
+/** A name and its text, wrapped, in two columns. */
+function entry(name: string, text: string): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && COLUMN + line.length + 1 + word.length > WIDTH) {
+      lines.push(line)
+      line = word
+    } else line += line === '' ? word : ` ${word}`
+  }
+  lines.push(line)
+  const head = `  ${name}`
+  const indented = lines.map(l => ' '.repeat(COLUMN) + l)
+  return head.length < COLUMN - 1 ? [head.padEnd(COLUMN) + lines[0], ...indented.slice(1)] : [head, ...indented]
+}

@@ -1,0 +1,58 @@
+import { isatty } from 'node:tty'
+import type { Settings } from '../profile/settings.ts'
+import type { RunIo } from '../run/events.ts'
+import { endLine, failedStepLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { print } from './report.ts'
+
+/** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
+export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): RunIo {
+  const verbose = settings.verbose > 0
+  const progress = new Progress(!settings.quiet && isatty(2))
+  return {
+    env,
+    cwd,
+    tell(event) {
+      switch (event.type) {
+        case 'progress':
+          return progress.now(event.doing, event.worthSayingAfterMs)
+        case 'started':
+          progress.now()
+          return verbose ? startLines(event).forEach(print) : undefined
+        case 'ended':
+          return verbose ? print(endLine(event)) : undefined
+        case 'given-back':
+          progress.now()
+          return verbose ? print(givenBackLine(event)) : undefined
+        case 'survivors':
+          return settings.quiet ? undefined : print(survivorsLine(event))
+        case 'warning':
+          return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
+        case 'step':
+          return event.step.phase === 'teardown' && !event.step.ok ? print(failedStepLine(event.step)) : undefined
+        case 'lost':
+          return print(`${event.error.message}; what ${event.server} shares fails from now on`)
+        case 'plan':
+          return event.lines.forEach(print)
+        case 'plan':
+          return event.lines.forEach(print)
+        case 'receipt':
+          return settings.receipt === 'people' ? receiptText(event.receipt).forEach(print) : undefined
+      }
+    },
+  }
+}
+
+/** Says what takes long, once it has taken long. */
+class Progress {
+  readonly #on: boolean
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(on: boolean) {
+    this.#on = on
+  }
+
+  now(doing?: string, afterMs = 500): void {
+    clearTimeout(this.#timer)
+    if (doing !== undefined && this.#on) this.#timer = setTimeout(() => print(`${doing} ...`), afterMs).unref()
+  }
+}

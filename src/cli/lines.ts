@@ -1,0 +1,68 @@
+import type { Step } from '../base/scope.ts'
+import { spell } from '../base/time.ts'
+import type { Ended, GivenBack, Started, Survivors } from '../run/events.ts'
+import type { End, Receipt } from '../run/receipt.ts'
+
+/** The lines for people, without `nbtrun: ` in front: pure functions of what happened. */
+
+export function startLines({ shares, program }: Started): string[] {
+  return shares.map(share => {
+    const how = `(SMB ${share.dialect}, ${share.encrypted ? 'encrypted' : share.signed ? 'signed' : 'not signed'})`
+    if (share.point === undefined) return `${share.label} is held for ${program} ${how}`
+    return `${share.label} is at ${share.point}, for ${share.mapping === 'private' ? `${program} alone` : program} ${how}`
+  })
+}
+
+/** `children`: how many processes beside the program's own used the mapping, where that is known. */
+export function endLine({ program, exit, signal, graceMs, children = 0 }: Ended & { readonly children?: number }): string {
+  const who = children === 0 ? `${program} is gone` : `${program} and its ${children === 1 ? 'child' : `${children} children`} are gone`
+  const how = signal === null ? `exit code ${exit ?? 'unknown'}` : `ended by ${signal}`
+  return `${who}, ${how}${graceMs > 0 ? `; grace ${spell(graceMs)}` : ''}`
+}
+
+export function survivorsLine({ program, survivors }: Survivors): string {
+  const named = survivors.map(({ pid, name }) => `${name} (${pid})`).join(', ')
+  return `${program} is gone; the share is taken from ${named === '' ? 'nobody' : named}`
+}
+
+const END: Record<End, string> = {
+  acknowledged: 'acknowledged',
+  forced: 'not acknowledged',
+  lost: 'the connection was lost before',
+  'nothing-held': 'nothing was held',
+}
+
+export function givenBackLine({ ms, what, end }: GivenBack): string {
+  if (what.length === 0) return 'nothing to give back'
+  return `given back in ${spell(ms)}: ${what.join(', ')} (${END[end]})`
+}
+
+export function failedStepLine(step: Step): string {
+  return `${step.name} failed after ${spell(step.ms)}: ${step.error ?? step.status ?? 'no reason given'}`
+}
+
+/** The receipt as people's text: one fact a line. */
+export function receiptText(receipt: Receipt): string[] {
+  const { run, program, shares, steps, heldMs, graceMs, releasedMs, end, verified, survivors, error, warnings } = receipt
+  const lines = [`receipt of run ${run}`]
+  if (program !== null)
+    lines.push(
+      `  program ${program.path} (pid ${program.pid}): ${program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`}`,
+    )
+  for (const s of shares) {
+    const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
+    lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}`)
+    lines.push(`    ${s.point === null ? 'no mapping' : `${s.mapping} mapping (${s.way}) at ${s.point}`}, ${s.bytesRead} bytes read, ${s.bytesWritten} written`)
+  }
+  for (const step of steps) {
+    const result = step.ok ? (step.status ?? 'ok') : `failed: ${step.error ?? step.status ?? 'no reason given'}`
+    lines.push(`  ${spell(step.atMs)}: ${step.phase} ${step.name}, ${result} (${spell(step.ms)})`)
+  }
+  for (const { pid, name } of survivors) lines.push(`  still running: ${name} (${pid})`)
+  for (const warning of warnings) lines.push(`  warning: ${warning}`)
+  if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)
+  const grace = graceMs > 0 ? `, grace ${spell(graceMs)}` : ''
+  const asked = verified === null ? '' : verified ? '; the server has no such session' : '; the server still has the session'
+  lines.push(`  held ${spell(heldMs)}${grace}, given back in ${spell(releasedMs)}: ${END[end]}${asked}`)
+  return lines
+}

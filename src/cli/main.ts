@@ -1,0 +1,46 @@
+import { errnoOf, NbtrunError } from '../base/errors.ts'
+import { namesShare, resolve } from '../profile/settings.ts'
+import { refusePasswords, split } from '../profile/split.ts'
+import { parse } from '../profile/words.ts'
+import type { Outcome } from '../run/events.ts'
+import { isCommand } from './commands.ts'
+import { stderrIo } from './io.ts'
+import { report } from './report.ts'
+
+/** The process. Nothing here opens a descriptor: those open at the start are the program's, and the run counts them first. */
+export async function start(argv: readonly string[]): Promise<never> {
+  const { exit, dieOf } = await main(argv)
+  if (dieOf !== undefined) {
+    process.removeAllListeners(dieOf)
+    process.kill(process.pid, dieOf)
+  }
+  return process.exit(exit) // where the signal is ignored, as under nohup, too
+}
+
+/** A well-formed run goes straight to it; commands, help and complaints are yargs' and loaded only then. */
+export async function main(argv: readonly string[]): Promise<Outcome> {
+  let verbose = 0
+  try {
+    if (isCommand(argv[0])) return { exit: await (await import('./full.ts')).command(argv) }
+    const { own, program } = split(argv, namesShare(process.env))
+    refusePasswords(own)
+    const raw = parse(own)
+    verbose = raw?.verbose?.length ?? 0
+    if (raw === undefined || program === undefined || program.length === 0) return { exit: await (await import('./full.ts')).noRun(own, program) }
+    const cwd = currentFolder()
+    const settings = resolve(raw, process.env, cwd)
+    verbose = settings.verbose
+    const { run } = await import('../run/run.ts')
+    return await run(settings, program, stderrIo(settings, process.env, cwd))
+  } catch (thrown) {
+    return { exit: report(thrown, verbose) }
+  }
+}
+
+function currentFolder(): string {
+  try {
+    return process.cwd()
+  } catch (cause) {
+    throw new NbtrunError('FILE_ERROR', `the current folder cannot be used (${errnoOf(cause) ?? 'unknown reason'})`, { cause })
+  }
+}

@@ -1,0 +1,47 @@
+import { writeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
+
+/** One line on stderr. Written at once, without opening the stream: nothing waits in a buffer when the process dies of a signal. */
+export function print(line: string): void {
+  write(2, `nbtrun: ${line}\n`)
+}
+
+/** Text on stdout: help, versions, scripts. */
+export function output(text: string): void {
+  write(1, text.endsWith('\n') ? text : `${text}\n`)
+}
+
+function write(fd: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at)
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'EAGAIN') return // nobody reads it any more: no reason to fail
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5) // the reader of a pipe that does not block is behind
+    }
+  }
+}
+
+/** A failure as one line; with `-v` its causes, with `-vv` the stacks. Returns nbtrun's exit code. */
+export function report(thrown: unknown, verbose: number): number {
+  const error = asError(thrown)
+  print(error.line.replace(/\s*\n\s*/g, ' '))
+  if (verbose > 0)
+    for (let cause = error.cause; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) print(`  because: ${oneLine(cause)}`)
+  if (verbose > 1) for (const line of (error.stack ?? '').split('\n').slice(1)) print(line)
+  return exitCode(error)
+}
+
+/** 128 + n where a signal cancelled the run before the program started; else the code's own. */
+function exitCode(error: NbtrunError): number {
+  const { signal } = error.facts
+  const number = typeof signal === 'string' && error.code === 'CANCELLED' ? Object.entries(constants.signals).find(([name]) => name === signal)?.[1] : undefined
+  return number === undefined ? error.exit : 128 + number
+}
+
+function oneLine(cause: unknown): string {
+  const text = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
+  return text.replace(/\s*\n\s*/g, ' ')
+}

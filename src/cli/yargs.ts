@@ -1,0 +1,60 @@
+import yargs, { type Argv } from 'yargs'
+import { NbtrunError } from '../base/errors.ts'
+import { ROWS } from '../profile/options.ts'
+import { spread, takesValue, type Raw } from '../profile/words.ts'
+
+/** yargs without its guesses: no numbers, no negations, no camel case, no dots, no languages; a complaint throws USAGE. */
+export function strictYargs(words: readonly string[]): Argv {
+  return yargs(words.flatMap(word => (/^-[^-]/.test(word) ? (spread(word) ?? [word]) : [word])))
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'strip-aliased': true,
+    })
+    .locale('en')
+    .updateStrings({
+      'Unknown argument: %s': { one: 'no such option or word: %s', other: 'no such options or words: %s' },
+      'Not enough arguments following: %s': 'no value follows --%s',
+      'Missing argument value: %s': { one: 'no value follows --%s', other: 'no value follows --%s' },
+    } as unknown as Record<string, string>)
+    .wrap(80)
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .fail((message: string | null, error: unknown) => {
+      throw error instanceof NbtrunError ? error : new NbtrunError('USAGE', (message ?? 'the command line is not understood').split('\n', 1)[0] ?? '')
+    })
+}
+
+/** The table as yargs options: every value stays a text, which our own parsers judge. */
+export function withOptions<T>(y: Argv<T>, hidden = false): Argv<T> {
+  // letters were spread into names before
+  for (const [name, { kind, aliases: alias = [], help: describe }] of ROWS) {
+    if (kind === 'flag') y.option(name, { alias, describe, hidden, type: 'boolean' })
+    else if (kind === 'count') y.option(name, { alias, describe, hidden, type: 'count' })
+    else y.option(name, { alias, describe, hidden, type: 'string', nargs: 1, requiresArg: true })
+  }
+  return y
+}
+
+/** What yargs understood, as our own parser gives it. */
+export function rawFrom(given: Readonly<Record<string, unknown>>): Raw {
+  const raw: Raw = {}
+  for (const [name, { kind }] of ROWS) {
+    const value = given[name]
+    if (value === undefined || value === false || value === 0) continue // counts are there unasked
+    if (kind === 'one' && Array.isArray(value)) throw new NbtrunError('USAGE', `--${name} is given ${value.length} times`)
+    if (takesValue(name)) raw[name] = [value].flat().map(String)
+    else raw[name] = Array.from({ length: Number(value) }, () => '')
+  }
+  return raw
+}
+
+/** yargs takes `--quiet=x` for a no: refused instead. */
+export function refuseFlagValues(words: readonly string[]): void {
+  for (const [name] of ROWS)
+    if (!takesValue(name) && words.some(word => word.startsWith(`--${name}=`))) throw new NbtrunError('USAGE', `--${name} takes no value`)
+}

@@ -1,0 +1,159 @@
+import { now } from '../../base/time.ts'
+import { type Codec, Writer } from '../../base/wire.ts'
+import type { Device } from './device.ts'
+import { type ErrnoName, errnoNumber } from './errno.ts'
+import { OP, OP_NAMES } from './protocol/constants.ts'
+import { REPLY_HEADER_LENGTH, type RequestHeader, replyHeader } from './protocol/header.ts'
+import { isDying } from './signals.ts'
+
+/**
+ * A caught signal gives the server this much longer before the program sees EINTR, in ms. Programs do not expect EINTR from files and few cope
+ * with it, yet many live with signals all the time (Go, Wine, a shell's SIGCHLD); a server that is well answers long before.
+ */
+const PATIENCE_MS = 1000
+const TICK_MS = 250
+/** Ticks that come later than this were held up (suspended machine, stopped process): that time counts against no deadline. */
+const STALL_MS = 1000
+
+/** One request of the kernel, from its arrival until it is answered: by its work, or early by a deadline or an interrupt. */
+export class Ask {
+  readonly header: RequestHeader
+  readonly since: number
+  /** When it is ended early, and as what. */
+  dueAt: number
+  overdue: ErrnoName = 'ETIMEDOUT'
+  /** Aborts what a waiting lock waits for. */
+  readonly cancel: AbortController | undefined
+  readonly #desk: Desk
+  #ended = false
+
+  constructor(desk: Desk, header: RequestHeader, since: number, timeoutMs: number) {
+    this.#desk = desk
+    this.header = header
+    this.since = since
+    const waits = header.opcode === OP.SETLKW
+    this.dueAt = waits ? Number.POSITIVE_INFINITY : since + timeoutMs
+    this.cancel = waits ? new AbortController() : undefined
+  }
+
+  /** Nobody waits for the result any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Each way to answer returns whether the kernel took it: when it did not, what the request produced must be undone. */
+  answer<T>(codec: Codec<T>, value: T): boolean {
+    return this.#end(0, writer => codec.put(writer, value))
+  }
+  answerBytes(data: Buffer): boolean {
+    return this.#end(0, undefined, data)
+  }
+  done(): boolean {
+    return this.#end(0)
+  }
+  fail(errno: ErrnoName): boolean {
+    return this.#end(errnoNumber(errno))
+  }
+  /** For requests that the kernel wants no answer to. */
+  drop(): void {
+    this.#ended = true
+    this.#desk.settled(this, 0)
+  }
+
+  #end(error: number, put?: (writer: Writer) => void, data?: Buffer): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    this.#desk.settled(this, error)
+    return this.#desk.send(this.header.unique, error, put, data)
+  }
+}
+
+/** Where requests wait for their answers, each with a deadline, kept by one timer that runs only while there are any. */
+export class Desk {
+  readonly #timeoutMs: number
+  readonly #trace: ((line: string) => void) | undefined
+  readonly #warn: (message: string) => void
+  readonly #writer = new Writer(1024)
+  readonly #waiting = new Map<number, Ask>()
+  #device: Device | undefined
+  #timer: NodeJS.Timeout | undefined
+  #tickedAt = 0
+
+  constructor(timeoutMs: number, warn: (message: string) => void, trace: ((line: string) => void) | undefined) {
+    this.#timeoutMs = timeoutMs
+    this.#warn = warn
+    this.#trace = trace
+  }
+
+  attach(device: Device): void {
+    this.#device = device
+  }
+
+  begin(header: RequestHeader): Ask {
+    const ask = new Ask(this, header, now(), this.#timeoutMs)
+    this.#waiting.set(header.unique, ask)
+    if (this.#timer === undefined) this.#schedule()
+    return ask
+  }
+
+  /** INTERRUPT: the asking thread got a signal. */
+  interrupt(unique: number, interrupter: Ask): void {
+    const ask = this.#waiting.get(unique)
+    // answered already, or on its way to us: the kernel knows which, and asks again in the second case
+    if (ask === undefined) return void interrupter.fail('EAGAIN')
+    interrupter.drop()
+    if (ask.cancel !== undefined || isDying(ask.header.pid)) return this.#endEarly(ask, 'EINTR')
+    ask.dueAt = Math.min(ask.dueAt, now() + PATIENCE_MS)
+    ask.overdue = 'EINTR'
+  }
+
+  /** Ends every request that still waits. */
+  endAll(errno: ErrnoName): void {
+    for (const ask of this.#waiting.values()) this.#endEarly(ask, errno)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  settled(ask: Ask, error: number): void {
+    const { unique, opcode, nodeId } = ask.header
+    this.#waiting.delete(unique)
+    this.#trace?.(`${OP_NAMES.get(opcode) ?? opcode} node ${nodeId}: ${error === 0 ? 'ok' : `errno ${error}`} (${(now() - ask.since).toFixed(1)} ms)`)
+  }
+
+  send(unique: number, error: number, put?: (writer: Writer) => void, data?: Buffer): boolean {
+    const w = this.#writer
+    w.pos = 0
+    replyHeader.put(w, { length: 0, error, unique })
+    put?.(w)
+    w.patchU32(0, w.pos + (data?.length ?? 0))
+    const how = this.#device?.send(w.done(), data?.length === 0 ? undefined : data)
+    if (how !== 'refused') return how === 'sent'
+    // an unanswered request would hang its program for ever
+    this.#warn(`the kernel refused a reply of ${w.pos + (data?.length ?? 0)} bytes`)
+    w.pos = 0
+    replyHeader.put(w, { length: REPLY_HEADER_LENGTH, error: errnoNumber('EIO'), unique })
+    this.#device?.send(w.done())
+    return false
+  }
+
+  #endEarly(ask: Ask, errno: ErrnoName): void {
+    ask.fail(errno)
+    ask.cancel?.abort()
+  }
+
+  #schedule(): void {
+    this.#tickedAt = now()
+    this.#timer = setTimeout(() => this.#tick(), Math.min(TICK_MS, this.#timeoutMs / 4))
+  }
+
+  #tick(): void {
+    const at = now()
+    const held = at - this.#tickedAt - TICK_MS
+    for (const ask of this.#waiting.values()) {
+      if (held > STALL_MS) ask.dueAt += held
+      if (ask.dueAt <= at) this.#endEarly(ask, ask.overdue)
+    }
+    this.#timer = undefined
+    if (this.#waiting.size > 0) this.#schedule()
+  }
+}

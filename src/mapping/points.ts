@@ -1,0 +1,126 @@
+import { lstatSync, mkdirSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { errnoOf, NbtrunError } from '../base/errors.ts'
+
+export interface PointsOptions {
+  readonly runId: string
+  /** For each share the folder asked for, or undefined for one of ours. */
+  readonly wanted: readonly (string | undefined)[]
+  /** XDG_RUNTIME_DIR, where there is one. */
+  readonly runtimeDir?: string | undefined
+}
+
+/** The folders where the shares will be seen, in the order asked, without symbolic links in them. */
+export interface Points {
+  readonly paths: readonly string[]
+  /** Removes the folders that were made for this run, unless something is in them; idempotent. */
+  readonly remove: () => void
+}
+
+/**
+ * Finds or makes a folder for each share. A folder asked for must exist, or is made where its parent is this user's. The others go below
+ * $XDG_RUNTIME_DIR/nbtrun, or below a private folder among the temporary files. Throws POINT_UNUSABLE; nothing made stays then.
+ */
+export function makePoints({ runId, wanted, runtimeDir }: PointsOptions): Points {
+  const made: string[] = []
+  const remove = (): void => {
+    for (let path = made.pop(); path !== undefined; path = made.pop()) removeEmpty(path)
+  }
+  try {
+    let home: string | undefined
+    const paths = wanted.map((folder, index) => {
+      if (folder !== undefined) return givenFolder(folder, made)
+      home ??= ownHome(runtimeDir, made)
+      return makeFolder(home, index === 0 ? runId : `${runId}-${index + 1}`, made)
+    })
+    paths.forEach((path, index) => requireApart(path, paths.slice(0, index)))
+    return { paths, remove }
+  } catch (thrown) {
+    remove()
+    throw thrown
+  }
+}
+
+function givenFolder(folder: string, made: string[]): string {
+  if (!isAbsolute(folder)) throw unusable(folder, 'is no absolute path')
+  try {
+    const path = realpathSync(folder)
+    if (path === '/') throw unusable(folder, 'is the root of everything')
+    if (!statSync(path).isDirectory()) throw unusable(folder, 'is no folder')
+    return path
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'ENOENT') throw thrown instanceof NbtrunError ? thrown : unusable(folder, 'cannot be used', thrown)
+  }
+  const parent = dirname(folder)
+  try {
+    if (statSync(parent).uid !== process.getuid?.()) throw unusable(folder, 'does not exist, and the folder above it is not yours')
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (thrown) {
+    throw thrown instanceof NbtrunError ? thrown : unusable(folder, 'does not exist and cannot be made', thrown)
+  }
+  const path = join(realpathSync(parent), basename(folder))
+  made.push(path)
+  return path
+}
+
+/** The folder of this user's runs: shared by them, and removed by the last. */
+function ownHome(runtimeDir: string | undefined, made: string[]): string {
+  if (runtimeDir !== undefined && isAbsolute(runtimeDir) && isOurs(runtimeDir)) {
+    const home = join(realpathSync(runtimeDir), 'nbtrun')
+    try {
+      mkdirSync(home, { mode: 0o700, recursive: true })
+      if (isOurs(home)) {
+        made.push(home)
+        return home
+      }
+    } catch {} // a full or read-only file system: there are the temporary files
+  }
+  const home = mkdtempSync(join(realpathSync(tmpdir()), 'nbtrun-'))
+  made.push(home)
+  return home
+}
+
+/** A folder, no link to one, that belongs to this user and that nobody else may write. */
+function isOurs(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
+}
+
+function makeFolder(home: string, name: string, made: string[]): string {
+  const path = join(home, name)
+  const make = (): void => mkdirSync(path, { mode: 0o700 })
+  try {
+    try {
+      make()
+    } catch (thrown) {
+      if (errnoOf(thrown) !== 'ENOENT') throw thrown
+      mkdirSync(home, { mode: 0o700 }) // another run was the last in it, this instant
+      make()
+    }
+  } catch (cause) {
+    throw unusable(path, errnoOf(cause) === 'EEXIST' ? 'is there already' : 'cannot be made', cause)
+  }
+  made.push(path)
+  return path
+}
+
+function requireApart(path: string, others: readonly string[]): void {
+  for (const other of others) {
+    if (path === other) throw unusable(path, 'is asked for twice')
+    if (path.startsWith(`${other}/`) || other.startsWith(`${path}/`)) throw unusable(path, `and ${other} lie one in the other`)
+  }
+}
+
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch (thrown) {
+    const errno = errnoOf(thrown)
+    if (errno !== 'ENOENT' && errno !== 'ENOTEMPTY' && errno !== 'EEXIST') throw thrown
+  }
+}
+
+function unusable(folder: string, why: string, cause?: unknown): NbtrunError {
+  return new NbtrunError('POINT_UNUSABLE', `the folder ${folder} ${why}`, { cause, hint: 'name an existing folder, or leave =<folder> away' })
+}

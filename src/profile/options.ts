@@ -1,0 +1,120 @@
+import { userName } from './passwords.ts'
+import { share } from './share.ts'
+import { assignment, choice, duration, filled, netbiosName, passwordFd, port, scope, sink, sinkOrPeople, timeout, whole, yes } from './values.ts'
+
+/**
+ * One option. `one` takes a value, once; `many` may be repeated; `flag` stands alone; `count` counts. `parse` judges the text (of a flag or
+ * count: the text in the environment). `common` options are in `--help`, the others in `--help all`.
+ */
+export interface Option<T> {
+  readonly kind: 'one' | 'many' | 'flag' | 'count'
+  readonly arg?: string
+  readonly short?: string
+  readonly aliases?: readonly string[]
+  readonly help: string
+  readonly common: boolean
+  readonly fallback?: T
+  parse(text: string): T
+}
+
+/** Every option of a run. Parsers, help, environment lookup and docs/options.md come from this table. */
+export const OPTIONS = {
+  share: {
+    kind: 'many',
+    arg: '//HOST/SHARE[=DIR]',
+    common: true,
+    help: 'map this share, or a folder below it, for the program (repeat for more)',
+    parse: share,
+  },
+  mount: { kind: 'one', arg: 'DIR', common: true, help: 'where a single share is seen (default: a folder of its own)', parse: filled },
+  user: { kind: 'one', arg: 'USER', short: 'U', common: true, help: 'alice, DOM/alice or alice@dom (default: the login name)', parse: userName },
+  'auth-file': {
+    kind: 'one',
+    arg: 'FILE',
+    short: 'A',
+    aliases: ['credentials'],
+    common: true,
+    help: 'user and password from lines "username = ...", "password = ...", "domain = ..."',
+    parse: filled,
+  },
+  'password-file': { kind: 'one', arg: 'FILE', common: true, help: 'the password is the first line of FILE', parse: filled },
+  'password-fd': { kind: 'one', arg: 'N', common: true, help: 'the password comes through open descriptor N', parse: passwordFd },
+  anonymous: { kind: 'flag', common: true, help: 'log in as nobody', parse: yes },
+  guest: { kind: 'flag', common: true, help: 'log in as guest, without a password', parse: yes },
+  grace: { kind: 'one', arg: 'TIME', common: true, help: 'hold the share this long after its last user is gone', parse: duration },
+  'wait-for': {
+    kind: 'one',
+    arg: 'tree|app',
+    common: true,
+    fallback: 'tree',
+    help: 'the run ends with all the program started, or with the program',
+    parse: choice('tree', 'app'),
+  },
+  chdir: { kind: 'one', arg: 'DIR', short: 'C', common: true, help: 'start the program in DIR', parse: filled },
+  env: { kind: 'many', arg: 'NAME=VALUE', common: true, help: 'set a variable of the program (repeat for more)', parse: assignment },
+  'read-only': { kind: 'flag', common: true, help: 'refuse every change to the share', parse: yes },
+  receipt: { kind: 'one', arg: 'FILE|fd:N|-', common: true, help: 'write what was taken and given back, as JSON (-: as text on stderr)', parse: sinkOrPeople },
+  verbose: { kind: 'count', short: 'v', common: true, help: 'say what happens; twice: stacks of errors too', parse: count },
+  quiet: { kind: 'flag', short: 'q', common: true, help: 'say nothing but errors', parse: yes },
+  'dry-run': { kind: 'flag', common: true, help: 'say what would be done, and do nothing', parse: yes },
+
+  'program-from': {
+    kind: 'one',
+    arg: 'share|path',
+    common: false,
+    help: 'where a bare program name is looked for when both have it',
+    parse: choice('share', 'path'),
+  },
+  'no-expand': { kind: 'flag', common: false, help: 'leave {mount}, {drive} and {share} as they are', parse: yes },
+  mapping: {
+    kind: 'one',
+    arg: 'auto|private|none',
+    common: false,
+    fallback: 'auto',
+    help: 'private: seen by the program alone; none: a session only',
+    parse: choice('auto', 'private', 'none'),
+  },
+  transport: {
+    kind: 'one',
+    arg: 'auto|nbt|tcp',
+    common: false,
+    fallback: 'auto',
+    help: 'NetBIOS (port 139) or plain TCP (port 445)',
+    parse: choice('auto', 'nbt', 'tcp'),
+  },
+  port: { kind: 'one', arg: 'N', common: false, help: 'TCP port of the server', parse: port },
+  'called-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to ask the server for', parse: netbiosName },
+  'calling-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to call from', parse: netbiosName },
+  scope: { kind: 'one', arg: 'SCOPE', common: false, help: 'NetBIOS scope', parse: scope },
+  signing: {
+    kind: 'one',
+    arg: 'auto|required',
+    common: false,
+    fallback: 'auto',
+    help: 'auto signs wherever the server can',
+    parse: choice('auto', 'required'),
+  },
+  'connect-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 10_000, help: 'for finding and reaching the server', parse: timeout },
+  'io-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 20_000, help: 'for each answer of the server', parse: timeout },
+  'teardown-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'for giving everything back', parse: timeout },
+  'kill-after': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'from asking the program to end to killing it', parse: duration },
+  events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write each step as a line of JSON', parse: sink },
+  'strict-teardown': { kind: 'flag', common: false, help: 'exit 125 when something could not be given back', parse: yes },
+} as const satisfies Record<string, Option<unknown>>
+
+export type Name = keyof typeof OPTIONS
+
+/** The table in its order, for code that treats all rows alike. */
+export const ROWS = Object.entries(OPTIONS) as unknown as readonly (readonly [Name, Option<unknown>])[]
+
+export const ENV_PREFIX = 'NBTRUN_OPT_'
+
+/** The variable that stands for an option. */
+export function envName(name: string): string {
+  return ENV_PREFIX + name.toUpperCase().replaceAll('-', '_')
+}
+
+/** A count in the environment. */
+function count(text: string): number {
+  return whole(text, 0, 9)
+}

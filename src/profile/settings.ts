@@ -1,0 +1,154 @@
+import { resolve as absolute } from 'node:path'
+import { asError, NbtrunError } from '../base/errors.ts'
+import { ENV_PREFIX, envName, OPTIONS, ROWS, type Name } from './options.ts'
+import { passwordInArgv } from './passwords.ts'
+import type { Share } from './share.ts'
+import type { Raw } from './words.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+type Source = 'flag' | 'env'
+type Rows = typeof OPTIONS
+type Value<Row> = Row extends { kind: 'flag' }
+  ? boolean
+  : Row extends { kind: 'count' }
+    ? number
+    : Row extends { kind: 'many'; parse(text: string): infer T }
+      ? readonly T[]
+      : Row extends { fallback: unknown; parse(text: string): infer T }
+        ? T
+        : Row extends { parse(text: string): infer T }
+          ? T | undefined
+          : never
+
+/**
+ * What a run shall do, every value judged. Durations in ms. Options with a fallback are always there, lists may be empty; `share` is not.
+ * `given` says where a value came from; an option that is not in it has its fallback.
+ */
+export type Settings = { readonly [K in Name]: Value<Rows[K]> } & { readonly given: Readonly<Partial<Record<Name, Source>>> }
+
+/** Flags win over the environment. `--mount` has moved into `share[0].point`; points are absolute. */
+export function resolve(raw: Raw, env: Env, cwd: string): Settings {
+  const sources = gather(raw, fromEnvironment(env))
+  settleExclusive(sources)
+  const given: Partial<Record<Name, Source>> = {}
+  const values: Partial<Record<Name, unknown>> = {}
+  for (const [name, row] of ROWS) {
+    const source = sources.get(name)
+    values[name] = source === undefined ? (row.fallback ?? { one: undefined, many: [], flag: false, count: 0 }[row.kind]) : valueOf(name, source)
+    if (source !== undefined) given[name] = source.from
+  }
+  const settings = { ...values, given } as Settings
+  return { ...settings, share: place(settings, cwd) }
+}
+
+/** The environment for the program: without nbtrun's own options. */
+export function withoutOptions(env: Env): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && !pair[0].startsWith(ENV_PREFIX)))
+}
+
+/** Does the environment name a share? Then the first word that is no option is the program. */
+export function namesShare(env: Env): boolean {
+  return (env[envName('share')] ?? '') !== ''
+}
+
+interface Given {
+  readonly from: Source
+  /** As the user knows it: `--port`, `NBTRUN_OPT_PORT`. */
+  readonly label: string
+  readonly texts: readonly string[]
+}
+
+function gather(raw: Raw, fromEnv: ReadonlyMap<Name, Given>): Map<Name, Given> {
+  const sources = new Map<Name, Given>(fromEnv)
+  for (const [name, row] of ROWS) {
+    const texts = raw[name]
+    if (texts === undefined) continue
+    if (row.kind === 'one' && texts.length > 1) throw new NbtrunError('USAGE', `--${name} is given ${texts.length} times`)
+    sources.set(name, { from: 'flag', label: `--${name}`, texts })
+  }
+  return sources
+}
+
+/** An empty variable counts as unset; lists have one value per line. A variable that is no option is a mistyped one. */
+function fromEnvironment(env: Env): Map<Name, Given> {
+  const sources = new Map<Name, Given>()
+  const known = new Map(ROWS.map(([name]) => [envName(name), name]))
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith(ENV_PREFIX) || text === undefined || text === '') continue
+    const name = known.get(variable)
+    if (name === undefined) {
+      if (/PASS|SECRET/.test(variable)) throw passwordInArgv(variable)
+      throw new NbtrunError('USAGE', `${variable} is no option`, { hint: 'see nbtrun --help all' })
+    }
+    const texts = OPTIONS[name].kind === 'many' ? text.split(/\r?\n/).filter(line => line !== '') : [text]
+    if (texts.length > 0) sources.set(name, { from: 'env', label: variable, texts })
+  }
+  return sources
+}
+
+function valueOf(name: Name, { from, label, texts }: Given): unknown {
+  const { kind, parse } = OPTIONS[name]
+  if (from === 'flag' && kind === 'flag') return true
+  if (from === 'flag' && kind === 'count') return texts.length
+  const values = texts.map(text => judged(label, () => parse(text)))
+  return kind === 'many' ? values : values[0]
+}
+
+function judged<T>(label: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (thrown) {
+    const error = asError(thrown)
+    // no cause: the parser's message is all of it, and an inner error could repeat what must not be repeated
+    throw new NbtrunError(error.code, `${label} ${error.message}`, error.hint === undefined ? {} : { hint: error.hint })
+  }
+}
+
+const LOGINS: readonly Name[] = ['auth-file', 'password-file', 'password-fd', 'anonymous', 'guest']
+const EXCLUSIVE: readonly (readonly [Name, Name])[] = [
+  ...LOGINS.flatMap((one, at) => LOGINS.slice(at + 1).map(other => [one, other] as const)),
+  ['user', 'anonymous'],
+  ['user', 'guest'],
+  ['verbose', 'quiet'],
+]
+
+/** Of two options that exclude each other the flag wins over the environment; both from one place are a mistake. */
+function settleExclusive(sources: Map<Name, Given>): void {
+  for (const [name, { from, texts }] of sources) {
+    const off = OPTIONS[name].kind === 'flag' && from === 'env' && /^(0|false|no|off)$/i.test(texts[0] ?? '')
+    if (off) sources.delete(name)
+  }
+  for (const [one, other] of EXCLUSIVE) {
+    const a = sources.get(one),
+      b = sources.get(other)
+    if (a === undefined || b === undefined) continue
+    if (a.from === b.from) throw new NbtrunError('USAGE', `${a.label} and ${b.label} exclude each other`)
+    sources.delete(a.from === 'env' ? one : other)
+  }
+}
+
+/** Each share with the point it got from itself or from `--mount`. */
+function place(settings: Settings, cwd: string): readonly Share[] {
+  const { share: shares, mount, given } = settings
+  const [first] = shares
+  if (first === undefined) throw new NbtrunError('USAGE', 'no share is given', { hint: 'nbtrun --share //server/share -- program' })
+  const label = given.mount === 'env' ? envName('mount') : '--mount'
+  if (mount !== undefined && shares.length > 1)
+    throw new NbtrunError('USAGE', `${label} is for a single share`, { hint: 'write --share //server/share=/folder for each' })
+  if (mount !== undefined && first.point !== undefined) throw new NbtrunError('USAGE', `${first.label} has two points: ${first.point} and ${mount}`)
+  const placed = shares.map(share => {
+    const point = share.point ?? mount
+    return { ...share, point: point === undefined || isDrive(point) ? point : absolute(cwd, point) }
+  })
+  for (const { label: name, point } of placed) {
+    if (point === undefined) continue
+    if (isDrive(point)) throw new NbtrunError('POINT_UNUSABLE', `${name} asks for drive ${point}, which only Windows has`, { hint: 'give a folder' })
+    if (settings.mapping === 'none') throw new NbtrunError('USAGE', `${name} has a point, but --mapping none shows no files`)
+    if (placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
+  }
+  return placed
+}
+
+function isDrive(point: string): boolean {
+  return /^[A-Za-z]:$/.test(point)
+}

@@ -1,0 +1,72 @@
+import { codeOf, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
+import type { Exit, Program } from '../app/start.ts'
+import { endUsers } from '../app/tree.ts'
+import { NbtrunError } from '../base/errors.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import type { Outcome } from './events.ts'
+
+/** What signals do to a run. It listens from before anything is taken until everything was given back: nothing ends nbtrun before that. */
+export class Control {
+  readonly #watch: SignalWatch
+  readonly #cancel = new AbortController()
+  readonly #grace = new AbortController()
+  readonly #hurry = new AbortController()
+  readonly #killAfterMs: number
+  #program: Program | undefined
+  #mapping: Mapping | undefined
+
+  constructor(killAfterMs: number) {
+    this.#killAfterMs = killAfterMs
+    this.#watch = watchSignals((action, signal) => this.#act(action, signal))
+  }
+
+  /** A signal came before the program started. Its reason is a CANCELLED error that names the signal. */
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal
+  }
+  /** The grace shall end now. */
+  get impatient(): AbortSignal {
+    return this.#grace.signal
+  }
+  /** The teardown shall be cut short. */
+  get hurried(): AbortSignal {
+    return this.#hurry.signal
+  }
+
+  running(program: Program, mapping: Mapping): void {
+    this.#program = program
+    this.#mapping = mapping
+    this.#watch.phase = 'running'
+  }
+
+  /** The program's own process is gone; others may still use the mapping. */
+  ending(): void {
+    this.#watch.phase = 'ending'
+  }
+
+  stop(): void {
+    this.#watch.stop()
+  }
+
+  #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
+    switch (action) {
+      case 'cancel':
+        return this.#cancel.abort(new NbtrunError('CANCELLED', `cancelled by ${signal}`, { facts: { signal } }))
+      case 'forward':
+        return void this.#program?.kill(signal)
+      case 'term':
+      case 'kill':
+        this.#grace.abort()
+        return void endUsers(() => this.#mapping?.users() ?? [], { killAfterMs: this.#killAfterMs, kill: action === 'kill' })
+      case 'hurry':
+        return this.#hurry.abort()
+    }
+  }
+}
+
+/** nbtrun ends as the program did: of the same signal where that is one a shell's loop should stop for. */
+export function outcomeOf({ code, signal }: Exit): Outcome {
+  if (signal === null) return { exit: code ?? 125 }
+  if (signal === 'SIGHUP' || signal === 'SIGINT' || signal === 'SIGQUIT' || signal === 'SIGTERM') return { exit: codeOf(signal), dieOf: signal }
+  return { exit: codeOf(signal) }
+}

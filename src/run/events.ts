@@ -1,0 +1,76 @@
+import type { NbtrunError } from '../base/errors.ts'
+import type { Step } from '../base/scope.ts'
+import type { End, Receipt } from './receipt.ts'
+
+export interface StartedShare {
+  /** `//srv/app` */
+  readonly label: string
+  /** Where the program sees it; undefined for a session only. */
+  readonly point: string | undefined
+  readonly mapping: string
+  /** `3.1.1` */
+  readonly dialect: string
+  readonly signed: boolean
+  readonly encrypted: boolean
+}
+
+export interface Started {
+  readonly shares: readonly StartedShare[]
+  /** The program's name, for people: `app.exe`. */
+  readonly program: string
+}
+
+export interface Ended {
+  readonly program: string
+  readonly exit: number | null
+  readonly signal: string | null
+  readonly graceMs: number
+}
+
+export interface Survivor {
+  readonly pid: number
+  readonly name: string
+}
+
+export interface Survivors {
+  readonly program: string
+  readonly survivors: readonly Survivor[]
+}
+
+export interface GivenBack {
+  readonly ms: number
+  /** What was given back, in that order: `mapping`, `app`, `IPC$`, `session`, `connection`. */
+  readonly what: readonly string[]
+  readonly end: End
+}
+
+/** What a run tells while it happens. Plain data; whoever listens decides what people see of it. */
+export type RunEvent =
+  | ({ readonly type: 'started'; readonly pid: number } & Started)
+  | ({ readonly type: 'ended' } & Ended)
+  | ({ readonly type: 'survivors' } & Survivors)
+  | ({ readonly type: 'given-back' } & GivenBack)
+  | { readonly type: 'step'; readonly step: Step }
+  | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
+  /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
+  | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
+  /** The connection to a server is gone while it is needed: what the program does on its shares fails from now on. */
+  | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
+  /** What `--dry-run` found, for people. */
+  | { readonly type: 'plan'; readonly lines: readonly string[] }
+  | { readonly type: 'receipt'; readonly receipt: Receipt }
+
+/** All a run gets from its surroundings. */
+export interface RunIo {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Absolute; relative files of the options and the program's folder start here. */
+  readonly cwd: string
+  /** Never throws, writes at once. */
+  tell(event: RunEvent): void
+}
+
+/** How nbtrun ends: with a code, or of the same signal as the program. */
+export interface Outcome {
+  readonly exit: number
+  readonly dieOf?: 'SIGHUP' | 'SIGINT' | 'SIGQUIT' | 'SIGTERM'
+}

@@ -1,0 +1,67 @@
+import type { Code } from '../base/errors.ts'
+import type { Step } from '../base/scope.ts'
+import { LOST } from '../smb/acquire.ts'
+import type { Survivor } from './events.ts'
+
+/** How a run ended on the wire: every server answered LOGOFF and closed; a step was cut off by its limit; or a connection was lost before. */
+export type End = 'acknowledged' | 'forced' | 'lost' | 'nothing-held'
+
+export interface ShareReceipt {
+  /** `//srv/app`, with the folder below it, if one was named. */
+  readonly share: string
+  readonly server: string
+  readonly address: string
+  readonly foundBy: string
+  /** `tcp:445`, `nbt:139`. */
+  readonly transport: string
+  readonly dialect: string
+  /** Null in guest and anonymous sessions only, which cannot sign. */
+  readonly signing: string | null
+  readonly guest: boolean
+  readonly encryption: string | null
+  readonly mapping: string
+  readonly way: string
+  readonly point: string | null
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+export interface ProgramReceipt {
+  readonly path: string
+  readonly from: 'share' | 'path'
+  readonly pid: number
+  readonly exit: number | null
+  readonly signal: string | null
+}
+
+/** The record of a run. Readers ignore members they do not know; members are only ever added. */
+export interface Receipt {
+  readonly receipt: 1
+  readonly run: string
+  readonly program: ProgramReceipt | null
+  readonly shares: readonly ShareReceipt[]
+  /** Every acquisition and its undo, in the order in which they ended. */
+  readonly steps: readonly Step[]
+  /** From the first connection to the end of the teardown, ms. */
+  readonly heldMs: number
+  readonly graceMs: number
+  /** What the teardown took, ms. */
+  readonly releasedMs: number
+  readonly end: End
+  /** Whether the server was asked afterwards and has no such session: null, not asked. */
+  readonly verified: boolean | null
+  /** Processes that still used the mapping when it was taken away. */
+  readonly survivors: readonly Survivor[]
+  readonly error: { readonly code: Code; readonly message: string } | null
+  readonly warnings: readonly string[]
+}
+
+const GOODBYES = /^(LOGOFF|FIN)\b/
+
+/** Judges the teardown by its steps: LOGOFF and FIN decide, as they free the seat. */
+export function judge(steps: readonly Step[]): End {
+  const goodbyes = steps.filter(s => s.phase === 'teardown' && GOODBYES.test(s.name))
+  if (goodbyes.length === 0) return 'nothing-held'
+  if (goodbyes.some(s => s.status === LOST)) return 'lost'
+  return goodbyes.every(s => s.ok) ? 'acknowledged' : 'forced'
+}

@@ -1,0 +1,139 @@
+import { resolve } from 'node:path'
+import type { Exit } from '../app/start.ts'
+import { asError, type NbtrunError } from '../base/errors.ts'
+import type { Scope } from '../base/scope.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import type { Server } from '../smb/acquire.ts'
+import type { Settings } from '../profile/settings.ts'
+import type { RunEvent, RunIo, StartedShare, Survivor } from './events.ts'
+import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
+import type { Connected } from './servers.ts'
+import { Sink } from './sink.ts'
+
+/** A share that the program can see, and what went through it. */
+export interface Seen {
+  readonly point: string
+  readonly counters: { readonly bytesRead: number; readonly bytesWritten: number }
+}
+
+/** What happened in a run, for the receipt; and the one place from which listeners and the events file are told. */
+export class Record {
+  program: ProgramReceipt | null = null
+  connected: readonly Connected[] = []
+  /** How long everything was held for after the last user was gone, ms. */
+  graceMs = 0
+  #survivors: readonly Survivor[] = []
+  #over = false
+  #mapping: Mapping | undefined
+  #seen: readonly Seen[] = []
+  readonly #run: string
+  readonly #io: RunIo
+  readonly #warnings: string[] = []
+  readonly #receipt: Sink | undefined
+  readonly #events: Sink | undefined
+
+  /** Opens receipt and events file first of all: a path that cannot be written to must not cost a seat. */
+  constructor(run: string, settings: Settings, io: RunIo) {
+    this.#run = run
+    this.#io = io
+    const at = (target: NonNullable<Settings['events']>): typeof target => ('file' in target ? { file: resolve(io.cwd, target.file) } : target)
+    this.#receipt = settings.receipt === undefined || settings.receipt === 'people' ? undefined : new Sink(at(settings.receipt), 'the receipt')
+    this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events')
+  }
+
+  /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
+  watch({ connection }: Server): void {
+    void connection.closed.then(({ how, error }) => {
+      if (how === 'lost' && !this.#over) this.tell({ type: 'lost', server: connection.host, error: asError(error) })
+    })
+  }
+
+  exited({ code, signal }: Exit): void {
+    if (this.program !== null) this.program = { ...this.program, exit: code, signal }
+  }
+
+  survived(program: string, survivors: readonly Survivor[]): void {
+    this.#survivors = survivors
+    this.tell({ type: 'survivors', program, survivors })
+  }
+
+  /** From here on nothing is needed any more. */
+  over(): void {
+    this.#over = true
+  }
+
+  /** `seen`: where each connected share is; empty when none is. */
+  mapped(mapping: Mapping, seen: readonly Seen[]): void {
+    this.#mapping = mapping
+    this.#seen = seen
+  }
+
+  /** Where the program sees the share with this index. */
+  pointOf(index: number): string | undefined {
+    return this.#seen[index]?.point
+  }
+
+  /** For the line that says what the program got. */
+  started(): StartedShare[] {
+    return this.#shares().map(({ share, point, mapping, dialect, signing, encryption }) => {
+      return { label: share, point: point ?? undefined, mapping, dialect, signed: signing !== null, encrypted: encryption !== null }
+    })
+  }
+
+  tell(event: RunEvent): void {
+    if (event.type === 'warning') this.#warnings.push(event.message)
+    if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
+    this.#io.tell(event)
+  }
+
+  /** The last word: writes the receipt and closes the files. */
+  finish(scope: Scope, releasedMs: number, failure: NbtrunError | undefined): Receipt {
+    const receipt: Receipt = {
+      receipt: 1,
+      run: this.#run,
+      program: this.program,
+      shares: this.#shares(),
+      steps: scope.steps,
+      heldMs: round(scope.elapsed),
+      graceMs: round(this.graceMs),
+      releasedMs: round(releasedMs),
+      end: judge(scope.steps),
+      verified: null,
+      survivors: this.#survivors,
+      error: failure === undefined ? null : { code: failure.code, message: failure.message },
+      warnings: this.#warnings,
+    }
+    this.tell({ type: 'receipt', receipt })
+    this.#receipt?.line(receipt)
+    this.#receipt?.close()
+    this.#events?.close()
+    return receipt
+  }
+
+  #shares(): ShareReceipt[] {
+    return this.connected.map(({ share, server }, i) => {
+      const { transport, connection, session } = server
+      const seen = this.#seen[i]
+      return {
+        share: share.label,
+        server: share.host,
+        address: transport.address,
+        foundBy: transport.foundBy,
+        transport: `${transport.kind}:${transport.port}`,
+        dialect: connection.dialect,
+        signing: session.signer?.algorithm ?? null,
+        encryption: null,
+        mapping: this.#mapping?.kind ?? 'none',
+        way: this.#mapping?.way ?? 'none',
+        point: seen?.point ?? null,
+        bytesRead: seen?.counters.bytesRead ?? 0,
+        bytesWritten: seen?.counters.bytesWritten ?? 0,
+        guest: session.guest || session.anonymous,
+      }
+    })
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

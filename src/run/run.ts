@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto'
+import { inheritedDescriptors } from '../app/descriptors.ts'
+import { asError, type NbtrunError } from '../base/errors.ts'
+import { Scope } from '../base/scope.ts'
+import type { Settings } from '../profile/settings.ts'
+import { Control } from './control.ts'
+import { plan } from './dry-run.ts'
+import type { Outcome, RunIo } from './events.ts'
+import { launch } from './launch.ts'
+import { map } from './map.ts'
+import { Record } from './record.ts'
+import { connectShares } from './servers.ts'
+import { tearDown } from './teardown.ts'
+import { untilOver } from './wait.ts'
+
+/**
+ * One run: connect, map, launch, wait, hold for the grace, give everything back. Resolves with how nbtrun shall end; throws NbtrunError where the run
+ * failed before or outside the program. Either way everything was given back, or the receipt's steps say what was not.
+ */
+export async function run(settings: Settings, words: readonly string[], io: RunIo): Promise<Outcome> {
+  const descriptors = inheritedDescriptors() // first: nothing else is open yet
+  if (settings['dry-run']) {
+    io.tell({ type: 'plan', lines: await plan(settings, words, io) })
+    return { exit: 0 }
+  }
+  const runId = randomBytes(4).toString('hex')
+  const control = new Control(settings['kill-after'])
+  const record = new Record(runId, settings, io)
+  const scope = new Scope(control.cancelled, step => record.tell({ type: 'step', step }), settings['teardown-timeout'])
+  let outcome: Outcome | undefined
+  let failure: NbtrunError | undefined
+  try {
+    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
+    const mapping = await map(scope, record, { settings, runId, runtimeDir: io.env['XDG_RUNTIME_DIR'] })
+    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
+    outcome = await untilOver(record, mapping, launched, settings, control)
+  } catch (thrown) {
+    failure = asError(thrown)
+  }
+  const released = await tearDown(scope, record, control.hurried)
+  record.finish(scope, released.ms, failure)
+  control.stop()
+  failure ??= settings['strict-teardown'] ? released.failed : undefined
+  if (failure !== undefined) throw failure
+  return outcome ?? { exit: 125 }
+}

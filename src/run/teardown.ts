@@ -1,0 +1,38 @@
+import { NbtrunError } from '../base/errors.ts'
+import type { Scope, Step } from '../base/scope.ts'
+import { now } from '../base/time.ts'
+import type { Record } from './record.ts'
+import { judge } from './receipt.ts'
+
+export interface Released {
+  readonly ms: number
+  /** The first step that failed, for --strict-teardown. */
+  readonly failed: NbtrunError | undefined
+}
+
+/** Gives everything back, newest first, and says so. A hurried one (the user pressed Ctrl-C again) cuts each step short. */
+export async function tearDown(scope: Scope, record: Record, hurried: AbortSignal): Promise<Released> {
+  const hurry = (): void => scope.hurry(HURRIED_STEP_MS)
+  hurried.addEventListener('abort', hurry, { once: true })
+  record.over()
+  const began = now()
+  const before = scope.steps.length
+  await scope.unwind()
+  hurried.removeEventListener('abort', hurry)
+  const undone = scope.steps.slice(before)
+  const ms = now() - began
+  record.tell({ type: 'given-back', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps) })
+  const bad = undone.find(s => !s.ok)
+  return {
+    ms,
+    failed: bad === undefined ? undefined : new NbtrunError('TEARDOWN_FAILED', `${bad.name} failed: ${bad.error ?? bad.status ?? 'no reason given'}`),
+  }
+}
+
+const HURRIED_STEP_MS = 200
+
+/** A step of the teardown in people's words: `LOGOFF srv` gives back the session. */
+function spoken({ name }: Step): string {
+  const [what = name, of = ''] = name.split(' ')
+  return { TREE_DISCONNECT: of, LOGOFF: 'session', FIN: 'connection' }[what] ?? what
+}

@@ -1,0 +1,21 @@
+// Asks for a password on its terminal and tells what came of it; told apart from the terminal's echo by the braces.
+import { readdirSync } from 'node:fs'
+import { NbtrunError } from '../../../src/base/errors.ts'
+import { askPassword, openTerminal } from '../../../src/profile/prompt.ts'
+
+const before = readdirSync('/proc/self/fd').length
+const controller = new AbortController()
+if (process.argv[2] === 'abort') process.once('SIGUSR1', () => controller.abort(new NbtrunError('CANCELLED', 'aborted')))
+const terminal = openTerminal()
+if (terminal === undefined) throw new Error('no terminal')
+let result: object
+try {
+  result = { password: (await askPassword(`pid ${process.pid}, password: `, terminal, controller.signal)).toString() }
+} catch (thrown) {
+  if (!(thrown instanceof NbtrunError)) throw thrown
+  result = { code: thrown.code, signal: thrown.facts['signal'] ?? null }
+}
+await new Promise(setImmediate)
+const left = readdirSync('/proc/self/fd').length - before
+const listeners = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'].reduce((sum, name) => sum + process.listenerCount(name), 0)
+console.log(`{${JSON.stringify({ ...result, left, listeners })}}`)

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { envName, OPTIONS, ROWS } from '../../../src/profile/options.ts'
+import { namesShare, resolve, withoutOptions } from '../../../src/profile/settings.ts'
+import { parse } from '../../../src/profile/words.ts'
+
+const from = (words: string, env: Record<string, string> = {}) =>
+  resolve(parse(words === '' ? [] : words.split(' ')) ?? assert.fail(words), env, '/users/alice')
+const S = '--share //srv/app'
+
+test('what is not given has its fallback', () => {
+  const { share, given, ...rest } = from(S)
+  assert.deepEqual(
+    share.map(s => s.label),
+    ['//srv/app'],
+  )
+  assert.deepEqual(given, { share: 'flag' })
+  assert.deepEqual(rest, {
+    mount: undefined,
+    user: undefined,
+    'auth-file': undefined,
+    'password-file': undefined,
+    'password-fd': undefined,
+    anonymous: false,
+    guest: false,
+    grace: undefined,
+    'wait-for': 'tree',
+    chdir: undefined,
+    env: [],
+    'read-only': false,
+    receipt: undefined,
+    verbose: 0,
+    quiet: false,
+    'dry-run': false,
+    'program-from': undefined,
+    'no-expand': false,
+    mapping: 'auto',
+    transport: 'auto',
+    port: undefined,
+    'called-name': undefined,
+    'calling-name': undefined,
+    scope: undefined,
+    signing: 'auto',
+    'connect-timeout': 10_000,
+    'io-timeout': 20_000,
+    'teardown-timeout': 5000,
+    'kill-after': 5000,
+    events: undefined,
+    'strict-teardown': false,
+  })
+})
+
+test('every option is judged by its own parser', () => {
+  const s = from(
+    `${S} --user DOM/alice --grace 1.5 --wait-for app --env A=1 --env B= --receipt - --events fd:3 -vv --port 1445 --called-name srv --signing required`,
+  )
+  assert.equal(s.user, 'DOM/alice')
+  assert.equal(s.grace, 1500)
+  assert.deepEqual(s.env, [
+    { name: 'A', value: '1' },
+    { name: 'B', value: '' },
+  ])
+  assert.deepEqual(
+    [s['wait-for'], s.receipt, s.events, s.verbose, s.port, s['called-name'], s.signing],
+    ['app', 'people', { fd: 3 }, 2, 1445, 'SRV', 'required'],
+  )
+})
+
+test('the environment stands in for options, and the option wins', () => {
+  const env = {
+    NBTRUN_OPT_SHARE: '//srv/a\n//srv/b',
+    NBTRUN_OPT_PORT: '1',
+    NBTRUN_OPT_READ_ONLY: 'yes',
+    NBTRUN_OPT_VERBOSE: '2',
+    NBTRUN_OPT_ENV: 'A=1\r\nB=2',
+    NBTRUN_OPT_DRY_RUN: '0',
+    NBTRUN_OPT_GRACE: '',
+    PATH: '/bin',
+  }
+  const s = from('--port 2', env)
+  assert.deepEqual(
+    s.share.map(x => x.label),
+    ['//srv/a', '//srv/b'],
+  )
+  assert.deepEqual([s.port, s['read-only'], s.verbose, s['dry-run'], s.grace, s.env.length], [2, true, 2, false, undefined, 2])
+  assert.deepEqual(s.given, { share: 'env', port: 'flag', 'read-only': 'env', verbose: 'env', env: 'env' })
+})
+
+test('every option has its variable', () => {
+  const samples: Record<string, string> = {
+    share: '//srv/x',
+    mount: 'm',
+    user: 'u',
+    env: 'A=1',
+    'password-fd': '3',
+    'wait-for': 'app',
+    'program-from': 'path',
+    mapping: 'private',
+    transport: 'nbt',
+    signing: 'required',
+    receipt: 'r',
+    events: 'e',
+  }
+  for (const [name, { kind, arg }] of ROWS) {
+    const text = samples[name] ?? (kind === 'one' ? (arg === 'NAME' ? 'N' : '7') : '1')
+    const s = resolve(name === 'share' ? {} : { share: ['//srv/app'] }, { [envName(name)]: text }, '/')
+    assert.equal(s.given[name], 'env', name)
+    assert.notDeepEqual(s[name], { one: undefined, many: [], flag: false, count: 0 }[kind], name)
+  }
+})
+
+test('a complaint names where the value came from', () => {
+  assert.throws(() => from(`${S} --port 0`), { message: '--port must be 1 to 65535, not 0' })
+  assert.throws(() => from(S, { NBTRUN_OPT_PORT: 'abc' }), { message: 'NBTRUN_OPT_PORT must be 1 to 65535, not abc' })
+  assert.throws(() => from(S, { NBTRUN_OPT_QUIET: 'maybe' }), { message: 'NBTRUN_OPT_QUIET must be 1 or 0, not maybe' })
+  assert.throws(() => from(S, { NBTRUN_OPT_VERBOSE: '-1' }), { message: 'NBTRUN_OPT_VERBOSE must be 0 to 9, not -1' })
+  assert.throws(() => from('', { NBTRUN_OPT_SHARE: '\\srv\\app' }), {
+    code: 'SHELL_ATE_SHARE',
+    message: 'NBTRUN_OPT_SHARE lost a backslash to the shell: \\srv\\app',
+  })
+})
+
+test('a mistyped variable is refused, a password in one without its value', () => {
+  assert.throws(() => from(S, { NBTRUN_OPT_GRACEE: '3' }), { code: 'USAGE', message: 'NBTRUN_OPT_GRACEE is no option' })
+  assert.throws(
+    () => from(S, { NBTRUN_OPT_PASSWORD: 'gehe1m' }),
+    (e: { code: string; line: string }) => e.code === 'PASSWORD_IN_ARGV' && !e.line.includes('gehe1m'),
+  )
+})
+
+test('a password behind the user is refused without being repeated', () => {
+  for (const user of ['alice%gehe1m', 'DOM/alice%gehe1m', 'alice%', 'alice:gehe1m'])
+    assert.throws(
+      () => from(`${S} --user=${user}`),
+      (e: { code: string; line: string; cause: unknown }) => e.code === 'PASSWORD_IN_ARGV' && !e.line.includes('gehe1m') && e.cause === undefined,
+      user,
+    )
+})
+
+test('a scalar given twice is refused', () => {
+  assert.throws(() => resolve({ share: ['//srv/app'], port: ['1', '1'] }, {}, '/'), { code: 'USAGE', message: '--port is given 2 times' })
+})
+
+test('--mount says the point of a single share', () => {
+  assert.equal(from(`${S} --mount /mnt`).share[0]?.point, '/mnt')
+  assert.equal(from(`${S} --mount sub/dir`).share[0]?.point, '/users/alice/sub/dir')
+  assert.equal(from(`${S} --mount ../x/`).share[0]?.point, '/users/x')
+  assert.throws(() => from(`${S} ${S} --mount /mnt`), { message: '--mount is for a single share' })
+  assert.throws(() => from(`${S}=/a --mount /mnt`), { message: '//srv/app has two points: /a and /mnt' })
+})
+
+test('points must be usable', () => {
+  assert.throws(() => from(`${S}=P:`), { code: 'POINT_UNUSABLE', message: /asks for drive P:/ })
+  assert.throws(() => from(`${S} --mount p:`), { code: 'POINT_UNUSABLE' })
+  assert.throws(() => from(`${S}=/a --mapping none`), { code: 'USAGE' })
+  assert.throws(() => from('--share //srv/a=/m --share //srv/b=/m/'), { message: 'two shares have the point /m' })
+})
+
+test('there is no run without a share', () => {
+  assert.throws(() => from('--quiet'), { code: 'USAGE', message: 'no share is given' })
+})
+
+test('of two ways to log in, the flag wins over the environment; two of one place are refused', () => {
+  assert.throws(() => from(`${S} --anonymous --guest`), { message: '--anonymous and --guest exclude each other' })
+  assert.throws(() => from(`${S} --user a --guest`), { code: 'USAGE' })
+  assert.throws(() => from(`${S} --password-file f --auth-file g`), { code: 'USAGE' })
+  assert.throws(() => from(`${S} -v -q`), { code: 'USAGE' })
+  assert.throws(() => from(S, { NBTRUN_OPT_USER: 'a', NBTRUN_OPT_ANONYMOUS: '1' }), { message: 'NBTRUN_OPT_USER and NBTRUN_OPT_ANONYMOUS exclude each other' })
+  const s = from(`${S} --anonymous`, { NBTRUN_OPT_USER: 'alice', NBTRUN_OPT_PASSWORD_FILE: 'f' })
+  assert.deepEqual([s.anonymous, s.user, s['password-file']], [true, undefined, undefined])
+  assert.equal(from(`${S} --user alice`, { NBTRUN_OPT_ANONYMOUS: 'no' }).user, 'alice')
+})
+
+test("nbtrun's own variables do not reach the program", () => {
+  assert.deepEqual(withoutOptions({ PATH: '/bin', NBTRUN_OPT_USER: 'alice', NBTRUN_MOUNT: '/m', GONE: undefined }), { PATH: '/bin', NBTRUN_MOUNT: '/m' })
+  assert.equal(namesShare({ NBTRUN_OPT_SHARE: '//h/x' }), true)
+  assert.equal(namesShare({ NBTRUN_OPT_SHARE: '' }), false)
+})
+
+test('the table has no two options of one name', () => {
+  const names = ROWS.flatMap(([name, row]) => [name, ...(row.aliases ?? []), ...(row.short === undefined ? [] : [row.short])])
+  assert.equal(new Set(names).size, names.length)
+  assert.deepEqual(
+    ROWS.map(([name]) => name),
+    Object.keys(OPTIONS),
+  )
+})
