@@ -45,12 +45,14 @@ function licences({ outputs }) {
       const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []
       if (folder !== undefined && bytesInOutput > 0) folders.add(folder)
     }
-  const texts = [...folders].sort().map(folder => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const file = readdirSync(folder).find(f => /^licen[cs]e/i.test(f))
-    if (file === undefined) throw new Error(`${name} has no licence file`)
-    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
-  })
+  const texts = [...folders]
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map(folder => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const file = readdirSync(folder).find(f => /^licen[cs]e/i.test(f))
+      if (file === undefined) throw new Error(`${name} has no licence file`)
+      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+    })
   mkdirSync('dist', { recursive: true })
   writeFileSync('dist/THIRD-PARTY.txt', `The files in this folder contain code of these packages.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`)
 }

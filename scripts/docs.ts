@@ -19,7 +19,7 @@ function options(): string {
     const names = [`--${name}`, ...(short === undefined ? [] : [`-${short}`]), ...aliases.map(alias => `--${alias}`)].map(n =>
       code(n + (arg === undefined || n.length === 2 ? '' : ` ${arg}`)),
     )
-    const otherwise = fallback === undefined ? '' : typeof fallback === 'number' ? spell(fallback) : code(String(fallback))
+    const otherwise = typeof fallback !== 'string' && typeof fallback !== 'number' ? '' : typeof fallback === 'number' ? spell(fallback) : code(fallback)
     return [names.join('<br>'), cell(help), code(envName(name)), otherwise, { one: 'once', many: 'repeat', flag: 'flag', count: 'repeat' }[kind]]
   })
   return `# Options

@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * The descriptors above 2 that were open when nbtrun was started, which the program shall find under the same numbers. Call it before anything else opens
@@ -7,16 +7,17 @@ import { readdirSync, readlinkSync } from 'node:fs'
  */
 export function inheritedDescriptors(parent = process.ppid): readonly number[] {
   const open = links(process.pid)
-  const ends = new Map<string, number>()
-  for (const to of open.values()) ends.set(to, (ends.get(to) ?? 0) + 1)
   let parents: ReadonlySet<string> | undefined
+  const isOurs = (to: string): boolean => {
+    if (/^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/.test(to)) return true
+    if (!to.startsWith('pipe:')) return false
+    const ends = [...open].filter(([fd, other]) => fd > 2 && other === to).map(([fd]) => accessMode(fd))
+    if (ends.toSorted((a, b) => a - b).join() !== '0,1') return false // O_RDONLY, O_WRONLY
+    parents ??= new Set(links(parent).values())
+    return !parents.has(to)
+  }
   return [...open]
-    .filter(([fd, to]) => {
-      if (fd <= 2 || /^anon_inode:\[(eventpoll|eventfd|io_uring)\]$/.test(to)) return false
-      if (!to.startsWith('pipe:') || ends.get(to) === 1) return true
-      parents ??= new Set(links(parent).values())
-      return parents.has(to)
-    })
+    .filter(([fd, to]) => fd > 2 && !isOurs(to))
     .map(([fd]) => fd)
     .toSorted((a, b) => a - b)
 }
@@ -29,6 +30,12 @@ export function stdioOf(descriptors: readonly number[]): (number | 'inherit' | '
     stdio[fd] = fd
   }
   return stdio
+}
+
+/** The last octal digit of the flags says for what it is open. proc_pid_fdinfo(5) */
+function accessMode(fd: number): number {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+  return Number.parseInt(flags ?? '', 8) & 3
 }
 
 function links(pid: number): Map<number, string> {

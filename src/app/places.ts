@@ -22,9 +22,12 @@ export type Thing =
 const HEAD = 256
 
 /** Looks at an absolute path: below a place on its share, anywhere else here. Undefined when nothing is there; a lost server throws. */
-export function lookAt(path: string, places: readonly Place[]): Promise<Thing> {
+export async function lookAt(path: string, places: readonly Place[]): Promise<Thing> {
   const place = places.find(({ path: point }) => path === point || path.startsWith(point + sep))
-  return place === undefined ? Promise.resolve(lookHere(path)) : lookOnShare(place.files, relative(place.path, path).replaceAll(sep, '\\'))
+  if (place === undefined) return lookHere(path)
+  const below = relative(place.path, path)
+  if (below.includes('\\')) return undefined // no name on a share has one
+  return lookOnShare(place.files, below.replaceAll(sep, '\\'))
 }
 
 function lookHere(path: string): Thing {

@@ -22,7 +22,7 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return verbose ? print(endLine(event)) : undefined
         case 'given-back':
           progress.now()
-          return verbose ? print(givenBackLine(event)) : undefined
+          return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
         case 'survivors':
           return settings.quiet ? undefined : print(survivorsLine(event))
         case 'warning':
@@ -30,9 +30,7 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'step':
           return event.step.phase === 'teardown' && !event.step.ok ? print(failedStepLine(event.step)) : undefined
         case 'lost':
-          return print(`${event.error.message}; what ${event.server} shares fails from now on`)
-        case 'plan':
-          return event.lines.forEach(print)
+          return print(`the connection to ${event.server} is lost: ${event.error.message}`)
         case 'plan':
           return event.lines.forEach(print)
         case 'receipt':

@@ -33,8 +33,7 @@ const END: Record<End, string> = {
 }
 
 export function givenBackLine({ ms, what, end }: GivenBack): string {
-  if (what.length === 0) return 'nothing to give back'
-  return `given back in ${spell(ms)}: ${what.join(', ')} (${END[end]})`
+  return `given back in ${spell(ms)}: ${what.length === 0 ? 'nothing' : what.join(', ')} (${END[end]})`
 }
 
 export function failedStepLine(step: Step): string {
@@ -51,7 +50,7 @@ export function receiptText(receipt: Receipt): string[] {
     )
   for (const s of shares) {
     const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
-    lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}`)
+    lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`)
     lines.push(`    ${s.point === null ? 'no mapping' : `${s.mapping} mapping (${s.way}) at ${s.point}`}, ${s.bytesRead} bytes read, ${s.bytesWritten} written`)
   }
   for (const step of steps) {

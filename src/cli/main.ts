@@ -9,12 +9,16 @@ import { report } from './report.ts'
 
 /** The process. Nothing here opens a descriptor: those open at the start are the program's, and the run counts them first. */
 export async function start(argv: readonly string[]): Promise<never> {
-  const { exit, dieOf } = await main(argv)
+  return end(await main(argv))
+}
+
+/** Ends the process as the run did. */
+export function end({ exit, dieOf }: Outcome): never {
   if (dieOf !== undefined) {
     process.removeAllListeners(dieOf)
     process.kill(process.pid, dieOf)
   }
-  return process.exit(exit) // where the signal is ignored, as under nohup, too
+  return process.exit(exit) // process 1 of a container does not die of signals
 }
 
 /** A well-formed run goes straight to it; commands, help and complaints are yargs' and loaded only then. */

@@ -41,11 +41,6 @@ export function resolve(raw: Raw, env: Env, cwd: string): Settings {
   return { ...settings, share: place(settings, cwd) }
 }
 
-/** The environment for the program: without nbtrun's own options. */
-export function withoutOptions(env: Env): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined && !pair[0].startsWith(ENV_PREFIX)))
-}
-
 /** Does the environment name a share? Then the first word that is no option is the program. */
 export function namesShare(env: Env): boolean {
   return (env[envName('share')] ?? '') !== ''

@@ -96,7 +96,7 @@ const TREE_CONNECT = new Map<number, Code>([
 const HINTS: Partial<Record<Code, string>> = {
   LOGON_FAILED: 'check user, domain and password (--user, --auth-file)',
   SHARE_NOT_FOUND: 'check the name of the share; smbclient -L lists what the server offers',
-  ACCESS_DENIED: 'ask the server’s admin for access, or give another --user',
+  ACCESS_DENIED: "ask the server's admin for access, or give another --user",
   SHARE_FULL: 'try again when a seat is free',
 }
 
@@ -106,7 +106,8 @@ export function refused(status: number, doing: string, at: 'tree-connect' | 'els
   const name = statusName(status)
   const code = (at === 'tree-connect' ? TREE_CONNECT.get(status) : undefined) ?? row?.[2] ?? 'SERVER_REFUSED'
   const hint = HINTS[code]
-  return new NbtrunError(code, `${doing}: server said ${name}`, {
+  const full = code === 'SHARE_FULL' ? 'it is full, ' : ''
+  return new NbtrunError(code, `${doing}: ${full}server said ${name}`, {
     facts: { status, name, errno: row?.[3] ?? 'EIO' },
     ...(hint === undefined ? {} : { hint }),
   })

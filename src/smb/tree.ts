@@ -38,7 +38,7 @@ export class Tree extends Resource implements Files {
     if ((connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0) {
       await tree.close('it must be encrypted')
       throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this version cannot send`, {
-        hint: 'ask the server’s admin for a share without SMB encryption',
+        hint: "ask the server's admin for a share without SMB encryption",
       })
     }
     return tree

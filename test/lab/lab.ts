@@ -102,10 +102,17 @@ export class Lab implements AsyncDisposable {
     return network === undefined ? [] : processesIn(network).filter(pid => pid !== keeper.pid && !isChildOf(pid, keeper.pid))
   }
 
-  /** Makes it as new for its next user: no program on the clients, no session on the servers, nothing in the shares. */
+  /** Makes it as new for its next user: no program on the clients, no session on the servers, nothing in the shares and in the users' temporary folders. */
   async reset(): Promise<void> {
     const named = (role: Host['role']): string[] => this.state.hosts.flatMap(host => (host.role === role ? host.name : []))
-    for (const client of named('client')) for (const pid of this.processes(client)) kill(pid)
+    for (const client of named('client')) {
+      for (const pid of this.processes(client)) kill(pid)
+      for (const place of ['run', 'tmp']) {
+        const folders = join(this.host(client).folder, place)
+        for (const user of readdirSync(folders))
+          for (const entry of readdirSync(join(folders, user))) rmSync(join(folders, user, entry), { recursive: true, force: true })
+      }
+    }
     for (const server of named('server').map(name => this.server(name))) {
       await server.untilWorkers(0)
       for (const share of readdirSync(server.diskPath('.'))) {

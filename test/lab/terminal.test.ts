@@ -18,27 +18,34 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
     script(lab, 'program', program)
     const terminal = await lab.terminal('client1', SHELL, { ...PLAIN, ...(user === undefined ? {} : { user }) })
     await terminal.see('prompt> ')
-    terminal.line(words(lab, ['{mount}/program']).map(word => `'${word}'`).join(' '))
+    terminal.line(
+      words(lab, ['{mount}/program'])
+        .map(word => `'${word}'`)
+        .join(' '),
+    )
     await terminal.see(/^ready/m)
     return terminal
   }
 
-  async function over(terminal: Terminal, status: number, ms = 10_000): Promise<void> {
+  /** The shell has the terminal back as it was, and nothing is left of the run. */
+  async function over(terminal: Terminal, status: number): Promise<void> {
     const since = terminal.shown.length
-    terminal.line('echo "status=$?"')
-    await terminal.see(`status=${status}`, ms, since)
-    const { echo, canonical, signals } = await terminal.state()
-    assert.deepEqual({ echo, canonical, signals }, { echo: false, canonical: false, signals: true }, 'bash’s own line editing is back')
+    terminal.line('echo "status=$?"; stty -a | grep -o -w -e "-echo" -e "-icanon" -e "-isig"; echo "end"')
+    await terminal.see(/^end/m, 10_000, since)
+    assert.match(terminal.shown.slice(since), new RegExp(`status=${status}\r\nend`))
     terminal.line('exit')
     await terminal.end()
     await nothingLeft(lab)
   }
 
+  /** The prompt behind the program's last words. */
+  const prompt = (terminal: Terminal, after: string): Promise<number> => terminal.see(/prompt> $/, 10_000, terminal.shown.lastIndexOf(after))
+
   for (const user of [undefined, 'alice'] as const) {
     test(`one Ctrl-C ends the program, and nbtrun dies of SIGINT, as ${user ?? 'root'}`, { timeout: 30_000 }, async () => {
       const terminal = await running('echo ready; exec sleep 60', user)
       terminal.type(KEYS.interrupt)
-      await terminal.see(/prompt> $/, 10_000, terminal.shown.length)
+      await prompt(terminal, 'ready')
       await over(terminal, 130)
     })
   }
@@ -47,7 +54,7 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
     const terminal = await running('trap "echo caught" INT; echo ready; sleep 60; sleep 0.3; exit 5')
     terminal.type(KEYS.interrupt)
     await terminal.see('caught')
-    await terminal.see(/prompt> $/, 10_000, terminal.shown.lastIndexOf('caught'))
+    await prompt(terminal, 'caught')
     assert.equal(terminal.shown.split('caught\r\n').length - 1, 1)
     await over(terminal, 5)
   })
@@ -58,7 +65,7 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
     await pause(200)
     terminal.type(KEYS.interrupt)
     await terminal.see(/^term/m)
-    await terminal.see(/prompt> $/)
+    await prompt(terminal, 'term')
     await over(terminal, 6)
   })
 
@@ -68,14 +75,14 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
       terminal.type(KEYS.interrupt)
       await pause(200)
     }
-    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await prompt(terminal, 'ready')
     await over(terminal, 137)
   })
 
   test('Ctrl-\\ ends the program, and nbtrun dies of SIGQUIT', { timeout: 30_000 }, async () => {
     const terminal = await running('ulimit -c 0; echo ready; exec sleep 60')
     terminal.type(KEYS.quit)
-    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await prompt(terminal, 'ready')
     await over(terminal, 131)
   })
 
@@ -84,10 +91,13 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
     terminal.type(KEYS.suspend)
     await terminal.see(/Stopped/)
     await pause(1500)
+    const typed = terminal.shown.length
     terminal.line('fg')
+    await terminal.see(/nbtrun[^\n]*\n$/, 10_000, typed)
+    await pause(200) // for the shell, which has just put it into the foreground
     terminal.line('hello')
     await terminal.see('got hello')
-    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('got hello'))
+    await prompt(terminal, 'got hello')
     await over(terminal, 9)
   })
 
@@ -104,10 +114,14 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
   test('a shell loop of runs ends at one Ctrl-C', { timeout: 30_000 }, async () => {
     const terminal = await lab.terminal('client1', SHELL, PLAIN)
     await terminal.see('prompt> ')
-    terminal.line(`while :; do ${words(lab, ['sh', '-c', 'echo ready; exec sleep 60']).map(word => `'${word}'`).join(' ')}; done`)
+    terminal.line(
+      `while :; do ${words(lab, ['sh', '-c', 'echo ready; exec sleep 60'])
+        .map(word => `'${word}'`)
+        .join(' ')}; done`,
+    )
     await terminal.see(/^ready/m)
     terminal.type(KEYS.interrupt)
-    await terminal.see(/prompt> $/, 10_000, terminal.shown.indexOf('ready'))
+    await prompt(terminal, 'ready')
     await over(terminal, 130)
   })
 

@@ -17,7 +17,7 @@ import { batchForgetRequest, forgetRequest, interruptRequest } from './protocol/
 import { type Operation, type Operations, Share } from './share.ts'
 
 export interface FuseOptions {
-  /** Of /dev/fuse, mounted or about to be; it belongs to the server from now on. */
+  /** Of /dev/fuse, and mounted already: before that the kernel lets nobody read it. It belongs to the server from now on. */
   readonly fd: number
   readonly files: Files
   /** Whom all files belong to. */

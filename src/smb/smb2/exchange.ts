@@ -220,7 +220,7 @@ export class Exchange {
     // Interim answers are not signed; some servers do not sign LOGOFF's, nor can they where the session is gone.
     if (interim || call.command === 'LOGOFF' || SESSION_GONE.has(h.status)) return
     throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} (${statusName(h.status)}) is not signed`, {
-      hint: 'the session is signed, so the answer is not the server’s',
+      hint: "the session is signed, so the answer is not the server's",
     })
   }
 

@@ -83,7 +83,7 @@ test('a path is taken from the folder where the program starts, and looked up on
 
 test('a backslash is part of a name where such a file exists, and a slash elsewhere', async () => {
   assert.deepEqual(await where('odd\\name'), ['BASE/odd\\name', 'BASE/odd\\name', 'path'])
-  assert.deepEqual(await where('tools\\deep', { cwd: POINT }), [`${POINT}/tools/deep`, `${POINT}/tools/deep`, 'share'])
+  assert.deepEqual(await where('tools\\deep', { cwd: POINT }), [`${POINT}/tools/deep`, 'tools/deep', 'share'])
 })
 
 test('what is nowhere, not executable or lost says so', async () => {

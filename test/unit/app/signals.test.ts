@@ -87,7 +87,7 @@ status = os.waitpid(pid, 0)[1]
 print('status', os.waitstatus_to_exitcode(status), flush=True)
 `
 
-test('in the foreground of a terminal the first Ctrl-C is the program\'s, the second ends the tree, the third kills it', { timeout: 20_000 }, async () => {
+test("in the foreground of a terminal the first Ctrl-C is the program's, the second ends the tree, the third kills it", { timeout: 20_000 }, async () => {
   const { child, exit, next } = start(['/usr/bin/python3', '-c', PTY, process.execPath, ...CHILD, 'watch', 'tty'], 'pipe')
   const type = (text: string) => child.stdin!.write(`${text}\n`)
   const said = async () => (await next()).replaceAll(/\^[C\\]/g, '').trim()

@@ -1,36 +1,46 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { programEnvironment } from '../../../src/app/environment.ts'
 import { expand } from '../../../src/app/expand.ts'
 import { stdioOf } from '../../../src/app/descriptors.ts'
 import { startProgram } from '../../../src/app/start.ts'
 
-const CHILD = ['--import', 'tsx', fileURLToPath(new URL('start-child.ts', import.meta.url))]
+/** As one plain module: a loader would have descriptors of its own. */
+const CHILD = join(mkdtempSync(join(tmpdir(), 'start-')), 'child.mjs')
+before(async () => {
+  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" }
+  const entryPoints = [fileURLToPath(new URL('start-child.ts', import.meta.url))]
+  await build({ entryPoints, outfile: CHILD, bundle: true, platform: 'node', format: 'esm', banner })
+})
+after(() => rmSync(dirname(CHILD), { recursive: true }))
+
 const start = (words: readonly string[], env: Record<string, string> = { PATH: '/usr/bin:/bin' }) => startProgram({ words, env, descriptors: [] })
 
 /** Runs nbtrun's part in a process of its own, below a shell that opens what `redirections` say; returns what the program found open. */
 async function descriptorsSeen(redirections: string): Promise<Record<string, string>> {
   const script = `exec "$@" ${redirections}`
-  const child = spawn('bash', ['-c', script, 'bash', process.execPath, ...CHILD], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('bash', ['-c', script, 'bash', process.execPath, CHILD], { stdio: ['ignore', 'pipe', 'inherit'] })
   const parts: Buffer[] = []
   child.stdout.on('data', (part: Buffer) => parts.push(part))
   await once(child, 'close')
   const seen: Record<string, string> = JSON.parse(Buffer.concat(parts).toString())
   return Object.fromEntries(Object.entries(seen).filter(([fd]) => Number(fd) > 2))
 }
-/** What this machine's own starter left open above 2 is everybody's. */
-const usual = descriptorsSeen('')
 
 test('descriptors open at the start reach the program under their own numbers, and none of ours does', { timeout: 30_000 }, async () => {
+  const usual = await descriptorsSeen('') // what this machine leaves open to everybody
   const seen = await descriptorsSeen('7</etc/hostname 3>/dev/null 23</etc/passwd 5< <(read x)')
   const { 5: pipe, 63: other, ...rest } = seen
   assert.match(pipe ?? '', /^pipe:/)
   assert.ok(other === undefined || other === pipe, 'bash leaves its own end of the pipe open')
-  assert.deepEqual(rest, { ...(await usual), 3: '/dev/null', 7: '/etc/hostname', 23: '/etc/passwd' })
+  assert.deepEqual(rest, { ...usual, 3: '/dev/null', 7: '/etc/hostname', 23: '/etc/passwd' })
 })
 
 test('both ends of a pipe reach the program where the parent holds them, as make does', { timeout: 30_000 }, async () => {
@@ -40,7 +50,7 @@ r, w = os.pipe()
 os.dup2(r, 13); os.dup2(w, 14)
 out = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=(13, 14), check=True).stdout
 print(out.decode())`
-  const child = spawn('/usr/bin/python3', ['-c', script, process.execPath, ...CHILD], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('/usr/bin/python3', ['-c', script, process.execPath, CHILD], { stdio: ['ignore', 'pipe', 'inherit'] })
   const parts: Buffer[] = []
   child.stdout.on('data', (part: Buffer) => parts.push(part))
   await once(child, 'close')
@@ -73,7 +83,7 @@ test('the program is in our process group and session', async () => {
 
 test('what cannot be started says so', async () => {
   await assert.rejects(start(['/no/such']), { code: 'PROGRAM_NOT_FOUND', message: 'there is no program /no/such' })
-  await assert.rejects(start(['/etc/hostname']), { code: 'PROGRAM_NOT_RUNNABLE', message: '/etc/hostname cannot be started (EACCES)' })
+  await assert.rejects(start(['/etc/passwd']), { code: 'PROGRAM_NOT_RUNNABLE', message: '/etc/passwd cannot be started (EACCES)' })
   await assert.rejects(start(['true', 'x'.repeat(200_000)]), { code: 'PROGRAM_NOT_RUNNABLE', message: /E2BIG/, hint: 'arguments and environment are too long' })
 })
 

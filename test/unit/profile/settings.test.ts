@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { envName, OPTIONS, ROWS } from '../../../src/profile/options.ts'
-import { namesShare, resolve, withoutOptions } from '../../../src/profile/settings.ts'
+import { namesShare, resolve } from '../../../src/profile/settings.ts'
 import { parse } from '../../../src/profile/words.ts'
 
 const from = (words: string, env: Record<string, string> = {}) =>
@@ -171,8 +171,7 @@ test('of two ways to log in, the flag wins over the environment; two of one plac
   assert.equal(from(`${S} --user alice`, { NBTRUN_OPT_ANONYMOUS: 'no' }).user, 'alice')
 })
 
-test("nbtrun's own variables do not reach the program", () => {
-  assert.deepEqual(withoutOptions({ PATH: '/bin', NBTRUN_OPT_USER: 'alice', NBTRUN_MOUNT: '/m', GONE: undefined }), { PATH: '/bin', NBTRUN_MOUNT: '/m' })
+test('a share in the environment counts unless it is empty', () => {
   assert.equal(namesShare({ NBTRUN_OPT_SHARE: '//h/x' }), true)
   assert.equal(namesShare({ NBTRUN_OPT_SHARE: '' }), false)
 })

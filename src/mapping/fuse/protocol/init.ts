@@ -19,7 +19,7 @@ export const initRequest: Codec<InitRequest> = {
       minor = r.u32(),
       maxReadahead = r.u32(),
       flags = r.u32()
-    if (r.left === 0) return { major, minor, maxReadahead, flags, flags2: 0 }
+    if (minor < 36) return { major, minor, maxReadahead, flags, flags2: 0 }
     const flags2 = r.u32()
     r.skip(44) // unused
     return { major, minor, maxReadahead, flags, flags2 }

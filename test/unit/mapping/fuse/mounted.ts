@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { type FuseOptions, type FuseServer, serveFuse } from '../../../../src/mapping/fuse/server.ts'
 import type { Files } from '../../../../src/smb/files.ts'
 import { DiskFiles } from './disk-files.ts'
@@ -46,15 +48,14 @@ export class Bench {
   }
 
   /** Mounts, then runs `script` with sh in the mount point; the script's `$TOP` is the temp folder. */
-  start(script: string, { wrap = files => files, ...options }: Setup = {}): Mounted {
+  async start(script: string, { wrap = files => files, ...options }: Setup = {}): Promise<Mounted> {
     const fd = openSync('/dev/fuse', 'r+')
     const warnings: string[] = []
-    const mount = `mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 nbtrun "$MNT" && [ -d "$MNT" ] && exec 3>&- && cd "$MNT" && exec sh -c "$SCRIPT"`
+    const mount = `mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 nbtrun "$MNT" && exec 3>&- 4>&- && [ -d "$MNT" ] && cd "$MNT" && exec sh -c "$SCRIPT"`
     const child = spawn('unshare', ['--mount', '--propagation', 'private', '--', 'sh', '-c', mount], {
-      stdio: ['ignore', 'pipe', 'pipe', fd],
+      stdio: ['ignore', 'pipe', 'pipe', fd, 'pipe'],
       env: { ...process.env, MNT: this.mnt, TOP: this.top, SCRIPT: script, LC_ALL: 'C.UTF-8' },
     })
-    const server = serveFuse({ fd, files: wrap(this.files), uid: 0, gid: 0, readOnly: false, onWarning: w => void warnings.push(w), ...options })
     const began = performance.now()
     const finished = new Promise<Finished>((resolve, reject) => {
       let [stdout, stderr] = ['', '']
@@ -63,12 +64,21 @@ export class Bench {
       child.once('error', reject)
       child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr, ms: performance.now() - began }))
     })
+    await once((child.stdio[4] as Readable).resume(), 'end') // mounted, or failed
+    const server = serveFuse({ fd, files: wrap(this.files), uid: 0, gid: 0, readOnly: false, onWarning: w => void warnings.push(w), ...options })
     return { server, files: this.files, warnings, child, finished }
+  }
+
+  /** The words that run this Python program. */
+  python(code: string): string {
+    const name = `${readdirSync(this.top).length}.py`
+    writeFileSync(join(this.top, name), code)
+    return `python3 "$TOP/${name}"`
   }
 
   /** Runs the script to its end and the mount to its end; it must succeed without a warning. Returns what it printed. */
   async run(script: string, setup: Setup = {}): Promise<string> {
-    const mounted = this.start(script, setup)
+    const mounted = await this.start(script, setup)
     const { code, signal, stdout, stderr } = await mounted.finished
     await mounted.server.gone
     assert.deepEqual({ code, signal, stderr, warnings: mounted.warnings }, { code: 0, signal: null, stderr: '', warnings: [] }, stdout)

@@ -1,0 +1,96 @@
+// A server that falls silent: it takes everything and says nothing more, not even FIN.
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { NbtrunError } from '../../src/base/errors.ts'
+import { connect } from '../../src/smb/index.ts'
+import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
+import { type Lab, useLab } from '../lab/index.ts'
+import { noLab } from '../lab/nbtrun.ts'
+import { field, proxy, type Proxy } from './proxy.ts'
+import { converse, listen, nothingHeld, nothingLeft, touch } from './story.ts'
+
+describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  /** The real server, of which nothing is heard from its first answer to `command` on, or of that command alone; and never its FIN. */
+  function mute(command: CommandName, what: 'all' | 'this' = 'all'): Promise<Proxy> {
+    let isMute = false
+    return proxy(
+      { host: lab.server().address, port: 445 },
+      {
+        fromServer(frame, { server }) {
+          server.removeAllListeners('end')
+          const isIt = field.command(frame) === COMMAND[command]
+          isMute ||= isIt
+          return (what === 'all' ? isMute : isIt) ? undefined : frame
+        },
+      },
+    )
+  }
+
+  test('from the first byte: TIMED_OUT within the limit', async () => {
+    {
+      await using server = await listen(socket => socket.resume())
+      const { code, ms } = await converse(lab, server.port)
+      assert.equal(code, 'TIMED_OUT')
+      assert.ok(ms < 1500, `${ms} ms`)
+    }
+    await nothingHeld()
+  })
+
+  test('later: TIMED_OUT, and every step of the teardown is tried, each within its time', async () => {
+    const all = ['TREE_DISCONNECT: TIMED_OUT', 'LOGOFF: TIMED_OUT', 'FIN: TIMED_OUT']
+    const cases: [CommandName, readonly string[]][] = [
+      ['SESSION_SETUP', []],
+      ['TREE_CONNECT', all.slice(1)],
+      ['CREATE', all],
+      ['READ', all],
+      ['LOGOFF', ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: TIMED_OUT', 'FIN: TIMED_OUT']],
+    ]
+    await Promise.all(
+      cases.map(async ([command, steps]) => {
+        await using between = await mute(command)
+        const { code, teardown, ms } = await converse(lab, between.port, share => touch(share, undefined, command))
+        assert.equal(code, 'TIMED_OUT', command)
+        assert.deepEqual(teardown, steps, command)
+        assert.ok(ms < 4000, `${command}: ${ms} ms`)
+      }),
+    )
+    await nothingLeft(lab)
+  })
+
+  test('about one READ: its deadline, and its abort, while we wait for FIN are nobody’s uncaught exception', async () => {
+    {
+      await using between = await mute('READ', 'this')
+      let read: Promise<unknown> | undefined
+      const { teardown } = await converse(lab, between.port, async ({ files }) => {
+        const file = await files.open('note', { read: true, write: true, disposition: 'open-or-create' })
+        read = file.read(0, 10).catch((thrown: unknown) => thrown)
+      })
+      assert.deepEqual(teardown, ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: STATUS_SUCCESS', 'FIN: TIMED_OUT'])
+      assert.ok((await read) instanceof NbtrunError)
+    }
+    await nothingLeft(lab)
+  })
+
+  for (const command of ['NEGOTIATE', 'SESSION_SETUP'] as const) {
+    test(`a signal ends the wait for ${command} at once, with its reason`, async () => {
+      {
+        await using server = await mute(command)
+        const stop = new AbortController()
+        const reason = new NbtrunError('CANCELLED', 'Ctrl-C')
+        const timer = setTimeout(() => stop.abort(reason), 100)
+        const began = performance.now()
+        const login = { user: 'alice', password: lab.password(), domain: 'LAB', port: server.port, ioTimeoutMs: 1000 }
+        await assert.rejects(connect('127.0.0.1', { ...login, signal: stop.signal }), reason)
+        clearTimeout(timer)
+        const ms = performance.now() - began
+        assert.ok(ms < 900, `it took ${Math.round(ms)} ms`)
+      }
+      await nothingLeft(lab)
+    })
+  }
+})

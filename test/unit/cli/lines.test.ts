@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { endLine, failedStepLine, givenBackLine, receiptText, startLines, survivorsLine } from '../../../src/cli/lines.ts'
+
+const share = { label: '//srv/app', point: '/run/user/1000/nbtrun/7f3a', mapping: 'private', dialect: '3.1.1', signed: true, encrypted: false }
+
+test('the start says where each share is, and for whom', () => {
+  const line = (change: object): string | undefined => startLines({ program: 'app.exe', shares: [{ ...share, ...change }] })[0]
+  assert.equal(line({}), '//srv/app is at /run/user/1000/nbtrun/7f3a, for app.exe alone (SMB 3.1.1, signed)')
+  assert.equal(line({ mapping: 'shared', encrypted: true }), '//srv/app is at /run/user/1000/nbtrun/7f3a, for app.exe (SMB 3.1.1, encrypted)')
+  assert.equal(line({ mapping: 'none', point: undefined, signed: false }), '//srv/app is held for app.exe (SMB 3.1.1, not signed)')
+  assert.equal(startLines({ program: 'a', shares: [share, share] }).length, 2)
+})
+
+test('the end says who is gone, how, and what is waited for', () => {
+  const ended = { program: 'app.exe', exit: 0, signal: null, graceMs: 0 }
+  assert.equal(endLine(ended), 'app.exe is gone, exit code 0')
+  assert.equal(endLine({ ...ended, children: 2, graceMs: 5000 }), 'app.exe and its 2 children are gone, exit code 0; grace 5 s')
+  assert.equal(endLine({ ...ended, children: 1, exit: 3 }), 'app.exe and its child are gone, exit code 3')
+  assert.equal(endLine({ ...ended, exit: null, signal: 'SIGTERM' }), 'app.exe is gone, ended by SIGTERM')
+})
+
+test('what was given back is listed with the time it took', () => {
+  assert.equal(
+    givenBackLine({ ms: 4.1, what: ['mapping', 'app', 'IPC$', 'session', 'connection'], end: 'acknowledged' }),
+    'given back in 4.1 ms: mapping, app, IPC$, session, connection (acknowledged)',
+  )
+  assert.equal(givenBackLine({ ms: 2000, what: ['connection'], end: 'forced' }), 'given back in 2 s: connection (not acknowledged)')
+  assert.equal(givenBackLine({ ms: 2000, what: [], end: 'lost' }), 'given back in 2 s: nothing (the connection was lost before)')
+})
+
+test('survivors are named', () => {
+  const survivors = [
+    { pid: 12, name: 'helper' },
+    { pid: 13, name: 'sh' },
+  ]
+  assert.equal(survivorsLine({ program: 'app', survivors }), 'app is gone; the share is taken from helper (12), sh (13)')
+})
+
+test('a failed step says why', () => {
+  const step = { phase: 'teardown', name: 'LOGOFF srv', ok: false, atMs: 1, ms: 2000 }
+  assert.equal(failedStepLine({ ...step, error: 'LOGOFF took longer than 2 s' }), 'LOGOFF srv failed after 2 s: LOGOFF took longer than 2 s')
+  assert.equal(failedStepLine({ ...step, status: 'STATUS_X' }), 'LOGOFF srv failed after 2 s: STATUS_X')
+})
+
+test('a receipt is one fact a line', () => {
+  const receipt = {
+    receipt: 1 as const,
+    run: '7f3a',
+    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null },
+    shares: [
+      {
+        share: '//srv/app',
+        server: 'srv',
+        address: '10.0.0.5',
+        foundBy: 'dns',
+        transport: 'tcp:445',
+        dialect: '3.1.1',
+        signing: 'AES-GMAC',
+        guest: false,
+        encryption: null,
+        mapping: 'private',
+        way: 'b2',
+        point: '/m',
+        bytesRead: 1048576,
+        bytesWritten: 0,
+      },
+    ],
+    steps: [{ phase: 'teardown', name: 'LOGOFF', ok: true, status: 'STATUS_SUCCESS', atMs: 5230.1, ms: 0.4 }],
+    heldMs: 5231,
+    graceMs: 0,
+    releasedMs: 4.1,
+    end: 'acknowledged' as const,
+    verified: null,
+    survivors: [{ pid: 12, name: 'helper' }],
+    error: { code: 'TIMED_OUT' as const, message: 'it took too long' },
+    warnings: ['the server is slow'],
+  }
+  assert.deepEqual(receiptText(receipt), [
+    'receipt of run 7f3a',
+    '  program /m/app.exe (pid 4711): exit code 0',
+    '  //srv/app on 10.0.0.5 (dns), tcp:445, SMB 3.1.1, signed AES-GMAC',
+    '    private mapping (b2) at /m, 1048576 bytes read, 0 written',
+    '  5.2 s: teardown LOGOFF, STATUS_SUCCESS (0.4 ms)',
+    '  still running: helper (12)',
+    '  warning: the server is slow',
+    '  failed: it took too long (TIMED_OUT)',
+    '  held 5.2 s, given back in 4.1 ms: acknowledged',
+  ])
+})

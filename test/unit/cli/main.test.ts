@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { help } from '../../../src/cli/help.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const golden = (name: string): string => readFileSync(new URL(`golden/${name}`, import.meta.url), 'utf8')
+const folder = mkdtempSync(join(tmpdir(), 'nbtrun-main-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** As bin/nbtrun.js, from the sources. */
+function nbtrun(words: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
+  const starter = join(folder, 'start.mts')
+  writeFileSync(starter, `import { start } from ${JSON.stringify(pathToFileURL(join(root, 'src/cli/main.ts')).href)}\nawait start(process.argv.slice(2))\n`)
+  return spawnSync(process.execPath, ['--import', 'tsx', starter, ...words], { cwd: root, encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } })
+}
+
+test('--help prints the common options, --help all every one, in 80 columns', () => {
+  assert.equal(`${help(false)}\n`, golden('help.txt'))
+  assert.equal(`${help(true)}\n`, golden('help-all.txt'))
+  for (const line of golden('help-all.txt').split('\n')) assert.ok(line.length <= 80, line)
+  for (const words of [['--help'], ['-h'], ['--share', '//h/x', '--help', '--', 'app'], ['--frob', '--help']])
+    assert.equal(nbtrun(words).stdout, golden('help.txt'), words.join(' '))
+  for (const words of [
+    ['--help', 'all'],
+    ['--share', '//h/x', '--help', 'all'],
+  ])
+    assert.equal(nbtrun(words, { LANG: 'de_DE.UTF-8' }).stdout, golden('help-all.txt'), words.join(' '))
+})
+
+test('a command has its help', () => {
+  const { status, stdout } = nbtrun(['script', '--help'], { LANG: 'de_DE.UTF-8' })
+  assert.deepEqual([status, stdout], [0, golden('help-script.txt')])
+})
+
+test('--version is that of the package', () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  const { status, stdout } = nbtrun(['--version'])
+  assert.deepEqual([status, stdout], [0, `${version}\n`])
+})
+
+test('a complaint is one line on stderr, and the code 125', () => {
+  const S = ['--share', '//h/x']
+  const table: [string[], string][] = [
+    [[], 'there is nothing to run; nbtrun --share //server/share -- program; see nbtrun --help'],
+    [S, 'no program is named; nbtrun --share //server/share -- program; see nbtrun --help'],
+    [[...S, '--'], 'no program is named; nbtrun --share //server/share -- program; see nbtrun --help'],
+    [['--', 'true'], 'no share is given; nbtrun --share //server/share -- program'],
+    [['app'], 'app stands before any share; nbtrun --share //server/share -- app'],
+    [[...S, '--frob', '--', 'true'], 'no such option or word: frob; see nbtrun --help'],
+    [[...S, '--grace', '--', 'true'], 'no value follows --grace; see nbtrun --help'],
+    [[...S, '--port', '1', '--port', '2', 'true'], '--port is given 2 times; see nbtrun --help'],
+    [[...S, '--quiet=no', 'true'], '--quiet takes no value; see nbtrun --help'],
+    [[...S, '--$0=x', 'true'], 'the command line is not understood; see nbtrun --help'],
+    [[...S, '--port', '-5', 'true'], '--port must be 1 to 65535, not -5; see nbtrun --help'],
+    [[...S, '--grace', 'a\nb\u001b[31m', 'true'], '--grace must be a duration such as 3, 2.5s, 250ms, 10m or 1h, not a\\x0ab\\x1b[31m; see nbtrun --help'],
+    [['--share', '\\srv\\app', '--', 'true'], '--share lost a backslash to the shell: \\srv\\app; put it into single quotes, or write //srv/app'],
+  ]
+  for (const [words, line] of table) {
+    const { status, stdout, stderr } = nbtrun(words)
+    assert.deepEqual([status, stdout, stderr], [125, '', `nbtrun: ${line}\n`], words.join(' '))
+  }
+})
+
+test('no complaint repeats a password', () => {
+  for (const words of [
+    ['--share', '//h/x', '--password', 'gehe1m', 'true'],
+    ['--password=gehe1m'],
+    ['-pgehe1m', 'x'],
+    ['--share', '//h/x', '-Ualice%gehe1m', 'true'],
+    ['--share', '//alice:gehe1m@h/x', 'true'],
+    ['-vv', '--share', '//h/x', '-U', 'alice%gehe1m', 'true'],
+    ['--frob', '--share', '//h/x', '--passwd', 'gehe1m'],
+  ]) {
+    const { status, stdout, stderr } = nbtrun(words)
+    assert.deepEqual([status, stdout], [125, ''], words.join(' '))
+    assert.match(stderr, /^nbtrun: .*--password-file, --password-fd or --auth-file/, words.join(' '))
+    assert.ok(!stderr.includes('gehe1m'), stderr)
+  }
+})
+
+test('with -v causes follow, with -vv stacks', () => {
+  const words = ['--share', '//h/x', '--password-file', join(folder, 'missing'), 'true']
+  const quiet = nbtrun(words).stderr
+  assert.match(quiet, /^nbtrun: .*missing cannot be read \(ENOENT\)\n$/)
+  const causes = nbtrun(['-v', ...words]).stderr
+  assert.match(causes, /^nbtrun: .*\nnbtrun: {3}because: Error: ENOENT.*\n$/)
+  assert.match(nbtrun(['-vv', ...words]).stderr, /because: .*\n(nbtrun: {5}at .*\n)+$/)
+})
+
+test('a reader of stderr that is gone or slow does no harm', () => {
+  const starter = `"${process.execPath}" --import tsx "${join(folder, 'start.mts')}"`
+  const { stdout } = spawnSync(
+    'bash',
+    [
+      '-c',
+      `{ ${starter} --frob; echo $? >&3; } 2>&1 3>&1 >/dev/null | true; ${starter} --help all | true; echo "\${PIPESTATUS[0]}"; ${starter} --frob 2>&-; echo $?`,
+    ],
+    { cwd: root, encoding: 'utf8' },
+  )
+  assert.match(stdout, /0\n125\n$/)
+})
+
+test('unbuilt, the executable says how to build it', () => {
+  mkdirSync(join(folder, 'bin'))
+  copyFileSync(join(root, 'bin/nbtrun.js'), join(folder, 'bin/nbtrun.mjs'))
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'bin/nbtrun.mjs'), '--help'], { encoding: 'utf8' })
+  assert.deepEqual([status, stdout, stderr], [125, '', 'nbtrun: not built; npm run build\n'])
+})

@@ -1,0 +1,81 @@
+import { NbtrunError } from '../../../../src/base/errors.ts'
+import { decode, encode } from '../../../../src/base/wire.ts'
+import type { Signer } from '../../../../src/smb/crypto/signer.ts'
+import { type Call, Exchange } from '../../../../src/smb/smb2/exchange.ts'
+import { COMMAND, type CommandName, FLAG, header, type Header } from '../../../../src/smb/smb2/header.ts'
+import { empty } from '../../../../src/smb/smb2/tree-connect.ts'
+import type { Transport } from '../../../../src/smb/transport.ts'
+
+export interface Sent extends Header {
+  readonly message: Buffer
+}
+
+/** What an answer says where it differs from a plain success with one credit. */
+export interface Answer extends Partial<Header> {
+  readonly as?: CommandName
+  readonly signer?: Signer
+  readonly body?: Buffer
+}
+
+/** A server of a few lines, and the transport to it: it notes what was sent and answers when told. */
+export class Peer implements Transport {
+  readonly kind = 'tcp'
+  readonly port = 445
+  readonly address = '192.0.2.1'
+  readonly backlog = 0
+  readonly sent: Sent[] = []
+  readonly exchange: Exchange
+  /** The first error that ended the exchange for good. */
+  fatal: NbtrunError | undefined
+  /** As a transport whose own half has ended. */
+  isClosed = false
+
+  constructor(timeoutMs = 1000) {
+    this.exchange = new Exchange(this, timeoutMs, error => {
+      this.fatal ??= error
+      this.exchange.end(error)
+    })
+  }
+
+  send(parts: readonly Buffer[]): void {
+    if (this.isClosed) throw new NbtrunError('CLOSED', 'the connection is closed')
+    const message = Buffer.concat(parts)
+    this.sent.push({ ...decode(header, message), message })
+  }
+  start(): void {}
+  async finish(): Promise<void> {}
+  destroy(): void {}
+
+  /** Requests without CANCELs. */
+  get requests(): Sent[] {
+    return this.sent.filter(({ command }) => command !== COMMAND.CANCEL)
+  }
+  get cancels(): Sent[] {
+    return this.sent.filter(({ command }) => command === COMMAND.CANCEL)
+  }
+
+  echo(more: Partial<Call<null>> = {}): ReturnType<Exchange['request']> {
+    return this.exchange.request({ command: 'ECHO', codec: empty, body: null, ...more })
+  }
+
+  answer(request: Header, answer: Answer = {}): void {
+    this.exchange.receive(reply(request, answer))
+  }
+
+  /** Runs its credits up before a test begins. */
+  async grant(credits: number): Promise<void> {
+    const first = this.echo()
+    this.answer(this.sent[0]!, { credits })
+    await first
+    this.sent.length = 0
+  }
+}
+
+/** An answer's bytes. */
+export function reply(request: Header, { as, signer, body = encode(empty, null), ...fields }: Answer = {}): Buffer {
+  const flags = FLAG.SERVER_TO_REDIR | (signer === undefined ? 0 : FLAG.SIGNED)
+  const plain: Header = { ...request, charge: request.charge, status: 0, credits: 1, flags, next: 0, asyncId: 0n }
+  const message = Buffer.concat([encode(header, { ...plain, ...fields, ...(as === undefined ? {} : { command: COMMAND[as] }) }), body])
+  signer?.sign(message)
+  return message
+}
