@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { type Lab, useLab, type User } from './index.ts'
-import { noLab, nothingLeft } from './nbtrun.ts'
+import { noLab, nothingLeft, nothingLeftHere } from './nbtrun.ts'
 
 interface Case {
   readonly name: string
@@ -66,6 +66,20 @@ describe('a failure says what to do, in one line, and leaves nothing', { skip: n
       })
     }
   }
+
+  test('a server that says nothing is given up after --connect-timeout', async () => {
+    const restore = [445, 139].map(port => lab.mute('srv2', port))
+    try {
+      const line = ['nbtrun', '--share', '//srv2/files', '--auth-file', lab.authFile(), '--connect-timeout', '1s', '--', 'true']
+      const { code, stderr, ms } = await lab.run('client1', line)
+      assert.equal(code, 125)
+      assert.match(stderr, /^nbtrun: cannot connect to srv2 \(445: no answer within [\d.]+ m?s, 139: no answer within \d+ ms\); check[^\n]*\n$/)
+      assert.ok(ms > 1000 && ms < 2500, `${ms} ms`)
+      nothingLeftHere(lab)
+    } finally {
+      for (const back of restore) back()
+    }
+  })
 
   for (const { name, words, exit = 125, input } of CASES.filter(c => c.withinMs === undefined)) {
     test(`${name}, 50 times in a row`, { timeout: 120_000 }, async () => {

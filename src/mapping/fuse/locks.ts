@@ -17,7 +17,7 @@ export function fcntlRange(start: bigint, last: bigint): Range {
   return { start, end: last >= FLOCK_RANGE.start ? FLOCK_RANGE.start : last + 1n }
 }
 
-/** A lock as a program holds it. Neighbours are not merged: nothing but the answer of GETLK would show it. */
+/** A lock, or a part of one, as a program holds it. Neighbours are merged only for the answer of GETLK: nothing else would show it. */
 export interface Piece extends Range {
   readonly owner: string
   readonly exclusive: boolean
@@ -121,7 +121,7 @@ export class LockTable {
   async test(wish: LockWish): Promise<Piece | 'elsewhere' | undefined> {
     return this.#alone(async () => {
       const here = this.conflict(wish)
-      if (here !== undefined) return here
+      if (here !== undefined) return this.#whole(here)
       for (const gap of without([wish.range], this.#held)) {
         try {
           await wish.handle.file.lock(onWire(gap), wish.exclusive)
@@ -337,6 +337,17 @@ export class LockTable {
       for (const piece of before) this.#pieces.push({ ...piece, ...common(piece, range), exclusive: piece.exclusive && exclusive })
       await this.#settle(range)
     })
+  }
+
+  /** With its neighbours of the same owner and kind. */
+  #whole(piece: Piece): Piece {
+    let whole = piece
+    for (;;) {
+      const { start, end } = whole
+      const next = this.#pieces.find(p => p.owner === piece.owner && p.exclusive === piece.exclusive && (p.end === start || p.start === end))
+      if (next === undefined) return whole
+      whole = { ...piece, start: next.start < start ? next.start : start, end: next.end > end ? next.end : end }
+    }
   }
 
   #cut(owner: string, range: Range): void {
