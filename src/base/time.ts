@@ -5,16 +5,24 @@ export function now(): number {
   return performance.now()
 }
 
+/** A timer that comes later than this found the process stopped or suspended meanwhile: time in which it did not run counts against nobody. */
+const STALL_MS = 1000
+
 /** Runs `work` with a time limit: after `ms` its signal aborts and the result is a TIMED_OUT error, whether `work` heeds it or not. */
 export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, doing = 'this step'): Promise<T> {
   const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)
-      reject(error)
-      controller.abort(error)
-    }, ms)
+    const arm = (): void => {
+      const dueAt = now() + ms
+      timer = setTimeout(() => {
+        if (now() - dueAt > STALL_MS) return arm()
+        const error = new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)
+        reject(error)
+        controller.abort(error)
+      }, ms)
+    }
+    arm()
   })
   try {
     return await Promise.race([work(controller.signal), limit])

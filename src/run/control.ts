@@ -1,6 +1,6 @@
 import { codeOf, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
-import { endUsers } from '../app/tree.ts'
+import { endUsers, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
@@ -48,6 +48,12 @@ export class Control {
     this.#watch.stop()
   }
 
+  async #end(kill: boolean): Promise<void> {
+    const users = (): readonly number[] => this.#mapping?.users() ?? []
+    if (users().length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
+    else if (this.#program !== undefined) await signalTree(this.#program.pid, kill ? 'SIGKILL' : 'SIGTERM') // /proc does not tell
+  }
+
   #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
@@ -57,7 +63,7 @@ export class Control {
       case 'term':
       case 'kill':
         this.#grace.abort()
-        return void endUsers(() => this.#mapping?.users() ?? [], { killAfterMs: this.#killAfterMs, kill: action === 'kill' })
+        return void this.#end(action === 'kill')
       case 'hurry':
         return this.#hurry.abort()
     }

@@ -71,9 +71,10 @@ export class Tree extends Resource implements Files {
     return new Open(this, path, response)
   }
 
+  /** Does not wait until what it opened for the look is closed again: requests are answered in order, and nothing hangs on that one. */
   async stat(path: string): Promise<FileInfo> {
     const open = await this.open(path, {})
-    await open.close()
+    void open.close()
     return open.info
   }
 

@@ -19,14 +19,14 @@ describe('the life of a run', { skip: noMapping }, () => {
     await pause(2500)
     assert.equal((await lab.server().sessions()).length, 1)
     await pause(3200 - (performance.now() - ended))
-    assert.equal(lab.server().workers().length, 0)
+    await lab.server().untilWorkers(0, 200)
     assert.equal((await run).exitCode, 0)
     await nothingLeft(lab)
   })
 
   test('--grace 0: the session is gone when nbtrun is', async () => {
     const { receipt } = await nbtrunReceipt(lab, ['/bin/true'], { options: ['--grace', '0'] })
-    assert.equal(lab.server().workers().length, 0)
+    await lab.server().untilWorkers(0, 200)
     assert.deepEqual([receipt.end, receipt.graceMs], ['acknowledged', 0])
     await nothingLeft(lab)
   })

@@ -7,7 +7,7 @@ import { type Lab, missing, type Outcome, type RunOptions, type User } from './i
 /** Why a test of the lab cannot run here, or false. */
 export const noLab = missing('lab')
 /** The same for a private mapping. */
-export const noMapping = noLab
+export const noMapping = missing('lab', 'fuse')
 
 export interface Call extends RunOptions {
   readonly client?: string

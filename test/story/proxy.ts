@@ -2,8 +2,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** What stands between a client and the real server: sees each frame (without its 4-byte header) and says what goes on, if anything. */
 export interface Meddler {
-  fromServer?(frame: Buffer, tell: Wire): Buffer | undefined
-  fromClient?(frame: Buffer, tell: Wire): Buffer | undefined
+  readonly fromServer?: (frame: Buffer, tell: Wire) => Buffer | undefined
+  readonly fromClient?: (frame: Buffer, tell: Wire) => Buffer | undefined
 }
 
 /** Both ends of one connection, for what a meddler does by itself. */
@@ -38,7 +38,7 @@ export async function proxy(target: { readonly host: string; readonly port: numb
           const end = 4 + length(held)
           const [head, frame] = [held.subarray(0, 4), Buffer.from(held.subarray(4, end))]
           held = held.subarray(end)
-          const out = change === undefined || head[0] !== 0 ? frame : change.call(meddler, frame, wire)
+          const out = change === undefined || head[0] !== 0 ? frame : change(frame, wire)
           if (out === undefined) continue
           const header = Buffer.from(head)
           if (head[0] === 0) header.writeUIntBE(out.length, 1, 3)

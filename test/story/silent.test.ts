@@ -1,13 +1,18 @@
 // A server that falls silent: it takes everything and says nothing more, not even FIN.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { NbtrunError } from '../../src/base/errors.ts'
-import { connect } from '../../src/smb/index.ts'
+import { Scope } from '../../src/base/scope.ts'
+import { logIn } from '../../src/smb/acquire.ts'
+import { Credentials } from '../../src/smb/auth/credentials.ts'
+import { Secret } from '../../src/smb/auth/secret.ts'
+import { connect, type Share } from '../../src/smb/index.ts'
 import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
 import { type Lab, useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy, type Proxy } from './proxy.ts'
-import { converse, listen, nothingHeld, nothingLeft, touch } from './story.ts'
+import { BRIEF, converse, listen, nothingHeld, nothingLeft, touch } from './story.ts'
 
 describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
   let lab: Lab
@@ -34,7 +39,7 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
   test('from the first byte: TIMED_OUT within the limit', async () => {
     {
       await using server = await listen(socket => socket.resume())
-      const { code, ms } = await converse(lab, server.port)
+      const { code, ms } = await converse(lab, server.port, touch, BRIEF)
       assert.equal(code, 'TIMED_OUT')
       assert.ok(ms < 1500, `${ms} ms`)
     }
@@ -53,7 +58,7 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
     await Promise.all(
       cases.map(async ([command, steps]) => {
         await using between = await mute(command)
-        const { code, teardown, ms } = await converse(lab, between.port, share => touch(share, undefined, command))
+        const { code, teardown, ms } = await converse(lab, between.port, share => touch(share, undefined, command), BRIEF)
         assert.equal(code, 'TIMED_OUT', command)
         assert.deepEqual(teardown, steps, command)
         assert.ok(ms < 4000, `${command}: ${ms} ms`)
@@ -62,16 +67,42 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
     await nothingLeft(lab)
   })
 
-  test('about one READ: its deadline, and its abort, while we wait for FIN are nobody’s uncaught exception', async () => {
+  test('about one READ: its deadline while we wait for FIN is nobody’s uncaught exception', async () => {
     {
       await using between = await mute('READ', 'this')
       let read: Promise<unknown> | undefined
-      const { teardown } = await converse(lab, between.port, async ({ files }) => {
+      const leaveOne = async ({ files }: Share): Promise<void> => {
         const file = await files.open('note', { read: true, write: true, disposition: 'open-or-create' })
         read = file.read(0, 10).catch((thrown: unknown) => thrown)
-      })
+      }
+      const { teardown } = await converse(lab, between.port, leaveOne, BRIEF)
       assert.deepEqual(teardown, ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: STATUS_SUCCESS', 'FIN: TIMED_OUT'])
       assert.ok((await read) instanceof NbtrunError)
+    }
+    await nothingLeft(lab)
+  })
+
+  test('at LOGOFF, to a user in a hurry: the unwind is short, and nothing goes on after it', async () => {
+    {
+      await using between = await mute('LOGOFF')
+      const scope = new Scope(new AbortController().signal)
+      const { connection } = await logIn(scope, {
+        host: '127.0.0.1',
+        transport: { host: '127.0.0.1', mode: 'tcp', port: between.port, timeoutMs: 1000 },
+        ioTimeoutMs: 5000,
+        clientGuid: randomBytes(16),
+        credentials: Credentials.fromPassword({ user: 'alice', domain: 'LAB', workstation: '' }, Secret.fromText(lab.password())),
+        who: 'alice',
+        allowUnsigned: false,
+      })
+      scope.hurry(100)
+      const began = performance.now()
+      await scope.unwind()
+      assert.ok(performance.now() - began < 500)
+      const timers = process.getActiveResourcesInfo().filter(kind => kind === 'Timeout')
+      const { ending } = connection
+      await connection.closed
+      assert.deepEqual([ending?.how, timers], ['forced', []])
     }
     await nothingLeft(lab)
   })

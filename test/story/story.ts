@@ -5,8 +5,8 @@ import { type Client, connect, type ConnectOptions, type Share } from '../../src
 import type { Step } from '../../src/base/scope.ts'
 import type { Lab } from '../lab/index.ts'
 
-/** Time enough for an answer of the lab's server, and short enough for a test that waits for it in vain. */
-export const IO_MS = 200
+/** The patience of a test that waits in vain. */
+export const BRIEF = { ioTimeoutMs: 250 } as const
 
 /** What became of a conversation. */
 export interface Outcome {
@@ -33,7 +33,7 @@ export async function converse(
     if (!(thrown instanceof NbtrunError)) throw thrown
     error ??= thrown
   }
-  const login = { user: 'alice', password: lab.password(), domain: 'LAB', port, ioTimeoutMs: IO_MS, connectTimeoutMs: 1000 }
+  const login = { user: 'alice', password: lab.password(), domain: 'LAB', port, ioTimeoutMs: 5000 }
   const client = await connect('127.0.0.1', { ...login, ...options }).catch(note)
   if (client !== undefined) {
     await client

@@ -54,6 +54,9 @@ const REFUSED: readonly (readonly [number, 'EPERM' | 'EINVAL' | 'EOPNOTSUPP'])[]
   [OP.TMPFILE, 'EOPNOTSUPP'],
 ]
 
+/** Requests that leave nothing behind: the end waits for the others, but not for answers to these. */
+const QUESTIONS = new Set<number>([OP.LOOKUP, OP.GETATTR, OP.READ, OP.READDIR, OP.READDIRPLUS, OP.STATFS, OP.ACCESS])
+
 const WANTED =
   INIT.ASYNC_READ |
   INIT.POSIX_LOCKS |
@@ -76,7 +79,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
   const hurried = deferred<void>()
   const gone = deferred<void>()
   let ending: Promise<void> | undefined
-  let running = 0
+  let running = 0 // but for QUESTIONS
   let idle = deferred<void>()
 
   const operations: Operations = {
@@ -109,7 +112,8 @@ export function serveFuse(options: FuseOptions): FuseServer {
   }
 
   async function run(operation: Operation, ask: Ask, r: Reader): Promise<void> {
-    running++
+    const counts = !QUESTIONS.has(ask.header.opcode)
+    if (counts) running++
     try {
       await operation(ask, r)
     } catch (thrown) {
@@ -117,7 +121,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
       const error = asError(thrown)
       if (error.code === 'INTERNAL') onWarning(error.line)
     }
-    if (--running === 0) {
+    if (counts && --running === 0) {
       idle.resolve()
       idle = deferred()
     }

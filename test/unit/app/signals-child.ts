@@ -1,19 +1,16 @@
 // Says what the signals it gets ask for; or dies of one.
 import { dieOf, watchSignals } from '../../../src/app/signals.ts'
-import { onContinue } from '../../../src/app/stopped.ts'
+import { within } from '../../../src/base/time.ts'
 
 const [mode, word] = process.argv.slice(2)
 if (mode === 'die') {
   watchSignals(() => {})
   dieOf(word as NodeJS.Signals)
 } else if (mode === 'stopped') {
-  const waiting = setInterval(() => {}, 10_000)
-  const off = onContinue(ms => {
-    console.log(Math.round(ms))
-    off()
-    clearInterval(waiting)
-  })
+  // done 300 ms after it goes on, which is in time: only those count
+  const work = new Promise<string>(resolve => process.once('SIGCONT', () => setTimeout(resolve, 300, 'in time')))
   console.log('ready')
+  within(1000, () => work).then(console.log, console.log)
 } else {
   const watch = watchSignals((action, signal) => console.log(`${action} ${signal}`))
   watch.phase = 'running'

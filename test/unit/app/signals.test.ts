@@ -106,13 +106,12 @@ test("in the foreground of a terminal the first Ctrl-C is the program's, the sec
   await exit
 })
 
-test('going on after a stop tells how long it was', { timeout: 20_000 }, async () => {
+test('time in which the process was stopped counts against no limit', { timeout: 20_000 }, async () => {
   const { child, exit, next } = start([process.execPath, ...CHILD, 'stopped'])
   assert.equal(await next(), 'ready')
   child.kill('SIGSTOP')
-  await new Promise(resolve => setTimeout(resolve, 1700)) // what is measured
+  await new Promise(resolve => setTimeout(resolve, 2500)) // far beyond the limit
   child.kill('SIGCONT')
-  const told = Number(await next())
-  assert.ok(told >= 1700 && told < 3000, `${told} ms`)
+  assert.equal(await next(), 'in time')
   await exit
 })

@@ -69,6 +69,11 @@ export class Bench {
     return { server, files: this.files, warnings, child, finished }
   }
 
+  /** Until the program has made this file in the temp folder. */
+  async sign(name: string): Promise<void> {
+    while (!existsSync(join(this.top, name))) await new Promise(resolve => setTimeout(resolve, 2))
+  }
+
   /** The words that run this Python program. */
   python(code: string): string {
     const name = `${readdirSync(this.top).length}.py`

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { FLOCK_RANGE } from '../../../../src/mapping/fuse/locks.ts'
@@ -26,7 +26,7 @@ fd = os.open('f', os.O_RDWR)
 `
 
 /** A bench with a file of 1000 bytes, and an open of another host on it. */
-async function scene(): Promise<{ bench: Bench; foreign: OpenFile; locks(): string }> {
+async function scene(): Promise<{ bench: Bench; foreign: OpenFile; locks: () => string }> {
   const bench = new Bench()
   writeFileSync(join(bench.disk, 'f'), 'x'.repeat(1000))
   const foreign = await bench.files.open('f', { read: true, write: true })
@@ -40,11 +40,6 @@ async function finish(mounted: Mounted): Promise<string> {
   await mounted.server.gone
   assert.deepEqual([stderr, mounted.warnings], ['', []])
   return stdout
-}
-
-/** Until the program made this file in the temp folder. */
-async function sign(bench: Bench, name: string): Promise<void> {
-  while (!existsSync(join(bench.top, name))) await new Promise(resolve => setTimeout(resolve, 2))
 }
 
 describe('locks on a mounted share', { skip: cannotMount }, () => {
@@ -123,7 +118,7 @@ open(os.environ['TOP'] + '/waiting', 'w').close()
 print(lock(fd, W, 5, 10, fcntl.F_SETLKW))
 `),
     )
-    await sign(bench, 'waiting')
+    await bench.sign('waiting')
     assert.equal(locks(), '0+10x!')
     await foreign.unlock({ offset: 0n, length: 10n })
     assert.equal(await finish(mounted), 'alarm\nok\n')
@@ -168,12 +163,12 @@ print(lock(fd, W, 1, 1, fcntl.F_SETLKW), os.WTERMSIG(os.waitpid(pid, 0)[1]))
        flock -n 4 || echo busy; flock -s -n 3 && flock -s -n 4 && echo shared; echo > "$TOP/shared"; while [ -e "$TOP/shared" ]; do sleep 0.01; done
        ${bench.python(`${PRELUDE}\nprint(lock(fd, W, 0, 0))`)}; flock -u 3; exec 4>&-; flock -n f echo free; flock f sh -c 'echo y > f'`,
     )
-    await sign(bench, 'held')
+    await bench.sign('held')
     assert.equal(locks(), `${held}x`)
     await assert.rejects(foreign.lock({ offset: 0n, length: 1n << 63n }, true), { facts: { errno: 'EAGAIN', status: 0xc0000055 } }, 'the flock of Linux cifs')
     await foreign.write(0, Buffer.from('foreign'))
     rmSync(join(bench.top, 'held'))
-    await sign(bench, 'shared')
+    await bench.sign('shared')
     await foreign.lock({ offset: FLOCK_RANGE.start, length: 2n }, false)
     await foreign.unlock({ offset: FLOCK_RANGE.start, length: 2n })
     rmSync(join(bench.top, 'shared'))

@@ -112,27 +112,28 @@ E`)
   test('what another host wrote is read at once, through handles opened before too', async () => {
     using bench = new Bench()
     writeFileSync(join(bench.disk, 'f'), 'before')
-    const mounted = await bench.start('exec 3<f; cat f; echo; mkfifo "$TOP/go"; echo ready > ready; read x < "$TOP/go"; cat <&3; echo; stat -c %s f; ls')
-    const until = async (): Promise<void> => {
-      while (!readdirSync(bench.disk).includes('ready')) await new Promise(resolve => setTimeout(resolve, 5))
-    }
-    await until()
+    const mounted = await bench.start(
+      'exec 3<f; cat f; echo; echo > "$TOP/ready"; until [ -e "$TOP/go" ]; do sleep 0.01; done; cat <&3; echo; stat -c %s f; ls',
+    )
+    await bench.sign('ready')
     writeFileSync(join(bench.disk, 'f'), 'after, and longer')
     writeFileSync(join(bench.disk, 'other'), '')
-    writeFileSync(join(bench.top, 'go'), '\n')
+    writeFileSync(join(bench.top, 'go'), '')
     const { stdout, stderr } = await mounted.finished
     await mounted.server.gone
-    assert.deepEqual([stdout, stderr], ['before\nafter, and longer\n17\nf\nother\nready\n', ''])
+    assert.deepEqual([stdout, stderr], ['before\nafter, and longer\n17\nf\nother\n', ''])
   })
 
   test('a file replaced elsewhere while open here: the handle keeps the old, the name has the new', async () => {
     using bench = new Bench()
     writeFileSync(join(bench.disk, 'f'), 'old')
-    const mounted = await bench.start('exec 3<f; mkfifo "$TOP/go"; echo > ready; read x < "$TOP/go"; stat -c %s f; stat -L -c %s /dev/fd/3; cat f - <&3')
-    while (!readdirSync(bench.disk).includes('ready')) await new Promise(resolve => setTimeout(resolve, 5))
+    const mounted = await bench.start(
+      'exec 3<f; echo > "$TOP/ready"; until [ -e "$TOP/go" ]; do sleep 0.01; done; stat -c %s f; stat -L -c %s /dev/fd/3; cat f - <&3',
+    )
+    await bench.sign('ready')
     writeFileSync(join(bench.disk, 'new'), 'newer')
     renameSync(join(bench.disk, 'new'), join(bench.disk, 'f'))
-    writeFileSync(join(bench.top, 'go'), '\n')
+    writeFileSync(join(bench.top, 'go'), '')
     const { stdout } = await mounted.finished
     await mounted.server.gone
     assert.equal(stdout, '5\n3\nnewerold')

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
+import type { Lab } from '../lab/index.ts'
+import { field, proxy, type Wire } from './proxy.ts'
+import { converse, touch } from './story.ts'
+
+/** The connection ends in each of these moments, in place of the answer: what the client makes of it is always the same. */
+export async function cutInEveryMoment(lab: Lab, cut: (wire: Wire) => void): Promise<void> {
+  const lost = ['TREE_DISCONNECT: CONNECTION_LOST', 'LOGOFF: CONNECTION_LOST', 'FIN: CONNECTION_LOST']
+  const cases: [CommandName, readonly string[]][] = [
+    ['NEGOTIATE', []],
+    ['SESSION_SETUP', []],
+    ['TREE_CONNECT', lost.slice(1)],
+    ['READ', lost],
+    ['CLOSE', lost],
+    ['LOGOFF', ['TREE_DISCONNECT: STATUS_SUCCESS', ...lost.slice(1)]],
+  ]
+  await Promise.all(
+    cases.map(async ([command, steps]) => {
+      let isCut = false
+      await using between = await proxy(
+        { host: lab.server().address, port: 445 },
+        {
+          fromServer(frame, wire) {
+            if (!isCut && field.command(frame) === COMMAND[command]) {
+              isCut = true
+              cut(wire)
+            }
+            return isCut ? undefined : frame
+          },
+        },
+      )
+      const { code, teardown, ms } = await converse(lab, between.port, share => touch(share, undefined, command))
+      // at the end nothing was left to lose
+      assert.equal(code, command === 'LOGOFF' ? undefined : 'CONNECTION_LOST', command)
+      assert.deepEqual(teardown, steps, command)
+      assert.ok(ms < 1500, `${command}: ${ms} ms`)
+    }),
+  )
+}

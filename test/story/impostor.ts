@@ -1,0 +1,72 @@
+import { decode } from '../../src/base/wire.ts'
+import { Credentials } from '../../src/smb/auth/credentials.ts'
+import { hmacMd5 } from '../../src/smb/auth/ntlm.ts'
+import { authenticateMessage } from '../../src/smb/auth/ntlm-messages.ts'
+import { Secret } from '../../src/smb/auth/secret.ts'
+import { signingKey } from '../../src/smb/crypto/keys.ts'
+import { PreauthHash } from '../../src/smb/crypto/preauth.ts'
+import { Rc4 } from '../../src/smb/crypto/rc4.ts'
+import { type Signer, type SigningAlgorithm, signerFor } from '../../src/smb/crypto/signer.ts'
+import { COMMAND, FLAG } from '../../src/smb/smb2/header.ts'
+import { STATUS } from '../../src/smb/status.ts'
+import type { Lab } from '../lab/index.ts'
+import { field, type Meddler, type Wire } from './proxy.ts'
+
+/** Changes an answer before it is signed; undefined keeps it from the client. `index` counts the server's messages. */
+export type Lie = (frame: Buffer, index: number, wire: Wire) => Buffer | undefined
+
+const NTLMSSP = Buffer.from('NTLMSSP\0', 'latin1')
+const AUTHENTICATE = 3
+
+/**
+ * A meddler who knows alice's password, and so stands for a hostile server: what it changed is signed as it should be. Both sides' preauth hashes
+ * are kept, so that even NEGOTIATE may be changed. One connection each.
+ */
+export function impostor(lab: Lab, lie: Lie): Meddler {
+  const credentials = Credentials.fromPassword({ user: 'alice', domain: 'LAB', workstation: '' }, Secret.fromText(lab.password()))
+  const [heardByClient, heardByServer] = [new PreauthHash(), new PreauthHash()]
+  let sessionKey: Buffer | undefined
+  let toClient: Signer | undefined
+  let toServer: Signer | undefined
+  let algorithms: readonly [client: SigningAlgorithm, server: SigningAlgorithm] = ['AES-GMAC', 'AES-GMAC']
+  let index = 0
+
+  const isSetup = (frame: Buffer): boolean => field.command(frame) <= COMMAND.SESSION_SETUP
+  const isSigned = (frame: Buffer): boolean => frame.length >= 64 && (field.flags(frame) & FLAG.SIGNED) !== 0
+  return {
+    fromClient(frame) {
+      if (isSetup(frame)) {
+        heardByClient.update(frame)
+        heardByServer.update(frame)
+        const at = frame.indexOf(NTLMSSP)
+        if (at >= 0 && frame.readUInt32LE(at + 8) === AUTHENTICATE) {
+          const login = decode(authenticateMessage, frame.subarray(at))
+          const baseKey = hmacMd5(credentials.key!.bytes, login.ntResponse.subarray(0, 16)) // NTProofStr
+          sessionKey = login.sessionKey.length === 0 ? baseKey : new Rc4(baseKey).apply(login.sessionKey)
+          toClient = signerFor(algorithms[0], signingKey({ sessionKey, preauth: heardByClient.value }))
+          toServer = signerFor(algorithms[1], signingKey({ sessionKey, preauth: heardByServer.value }))
+        }
+      } else if (isSigned(frame)) toServer?.sign(frame)
+      return frame
+    },
+    fromServer(frame, wire) {
+      const isFinal = field.command(frame) === COMMAND.SESSION_SETUP && field.status(frame) === STATUS.SUCCESS
+      const hashed = isSetup(frame) && !isFinal
+      if (hashed) heardByServer.update(frame)
+      const was = Buffer.from(frame)
+      const told = lie(frame, index++, wire)
+      if (told === undefined) return undefined
+      if (hashed) heardByClient.update(told)
+      if (field.command(was) === COMMAND.NEGOTIATE) algorithms = [signingOf(told), signingOf(was)]
+      if (isSigned(was) && isSigned(told)) toClient?.sign(told)
+      return told
+    },
+  }
+}
+
+/** What a NEGOTIATE answer chose, as far as it can be read. [MS-SMB2] 2.2.4.1.4. */
+function signingOf(m: Buffer): SigningAlgorithm {
+  const at = m.indexOf(Buffer.from('0800040000000000', 'hex'), 128) // type 8, four bytes
+  const id = at < 0 || at + 12 > m.length ? 1 : m.readUInt16LE(at + 10)
+  return (['HMAC-SHA256', 'AES-CMAC', 'AES-GMAC'] as const)[id] ?? 'AES-GMAC'
+}
