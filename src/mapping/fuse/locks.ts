@@ -1,8 +1,9 @@
 import { asError, type NbtrunError } from '../../base/errors.ts'
 import { deferred, type Deferred, pause } from '../../base/time.ts'
-import { errnoName, fault, isErrno, isLockConflict } from './errno.ts'
+import { fault } from './errno.ts'
 import type { FileHandle } from './handles.ts'
 import { common, overlaps, type Range, without } from './ranges.ts'
+import { type Held, refusal, ServerLocks } from './server-locks.ts'
 
 /**
  * Where flock(2) locks lie on the server: two bytes that no file reaches, so that they hinder nobody's reading or writing. They are inside the
@@ -24,16 +25,6 @@ export interface Piece extends Range {
   readonly pid: number
   /** The handle through which it was taken. */
   readonly via: FileHandle
-}
-
-/** A range locked on the server, by the open that locked it. */
-interface Held extends Range {
-  readonly handle: FileHandle
-  readonly exclusive: boolean
-  /** Taken for a request that is not done yet. */
-  reserved: boolean
-  /** The server did not let it be downgraded: not tried again. */
-  rigid: boolean
 }
 
 export interface LockWish {
@@ -58,9 +49,9 @@ const RETRY_MS = { first: 50, most: 1000 }
  * need be, never less.
  */
 export class LockTable {
+  readonly server = new ServerLocks()
   readonly #warn: (message: string) => void
   #pieces: Piece[] = []
-  #held: Held[] = []
   /** Changes happen one at a time. Waiting for the server's grant does not count as one. */
   #turn: Promise<unknown> = Promise.resolve()
   #changed: Deferred<void> = deferred()
@@ -100,7 +91,7 @@ export class LockTable {
       }
     } finally {
       for (const held of reserved) held.reserved = false
-      if (reserved.length > 0) await this.#alone(() => this.#settle(wish.range)).catch((error: unknown) => this.#warn(`unlocking: ${String(error)}`))
+      if (reserved.length > 0) await this.#alone(() => this.#settle(wish.range)).catch((error: unknown) => this.#warnOf(wish.handle, error))
     }
     return () => this.#restore(wish, before)
   }
@@ -122,14 +113,9 @@ export class LockTable {
     return this.#alone(async () => {
       const here = this.conflict(wish)
       if (here !== undefined) return this.#whole(here)
-      for (const gap of without([wish.range], this.#held)) {
-        try {
-          await wish.handle.file.lock(onWire(gap), wish.exclusive)
-        } catch (error) {
-          if (isConflict(error)) return 'elsewhere'
-          throw refusal(error)
-        }
-        await wish.handle.file.unlock(onWire(gap))
+      for (const gap of without([wish.range], this.server.held)) {
+        if ((await this.server.lockAll(wish.handle, [gap], wish.exclusive)) !== undefined) return 'elsewhere'
+        for (const held of this.server.held.filter(h => h.start === gap.start && h.handle === wish.handle)) await this.server.unlock(held)
       }
       return undefined
     })
@@ -145,32 +131,15 @@ export class LockTable {
         this.#cut(piece.owner, piece)
         await this.#settle(piece)
       }
-    }).catch((error: unknown) => this.#warn(`unlocking ${handle.node.name}: ${String(error)}`))
-    while (this.#held.some(h => h.handle === handle)) await this.#changed.promise
+    }).catch((error: unknown) => this.#warnOf(handle, error))
+    while (this.server.held.some(h => h.handle === handle)) await this.#changed.promise
   }
 
   /** The end of the mapping: nobody holds anything, and the server forgets its locks with the opens. */
   abandon(): void {
     this.#pieces = []
-    this.#held = []
+    this.server.forget()
     this.#announce()
-  }
-
-  /**
-   * Through which handles to read or write these bytes. The server refuses them to every open but the one that has them locked; between programs
-   * of one host fcntl locks bind only those who ask. Undefined: through the handle itself, as always.
-   */
-  route(handle: FileHandle, offset: number, length: number, write: boolean): readonly { handle: FileHandle; offset: number; length: number }[] | undefined {
-    const io = { start: BigInt(offset), end: BigInt(offset + length) }
-    const usable = this.#held.filter(h => h.exclusive && h.handle !== handle && overlaps(h, io) && (write ? h.handle.writable : h.handle.readable))
-    if (usable.length === 0) return undefined
-    const step = (handle: FileHandle, r: Range): { handle: FileHandle; offset: number; length: number } => ({
-      handle,
-      offset: Number(r.start),
-      length: Number(r.end - r.start),
-    })
-    const steps = [...without([io], usable).map(r => step(handle, r)), ...usable.map(h => step(h.handle, common(h, io)))]
-    return steps.sort((a, b) => a.offset - b.offset)
   }
 
   async #try(wish: LockWish): Promise<Refused | undefined> {
@@ -178,30 +147,21 @@ export class LockTable {
     if (this.conflict(wish) !== undefined) return { by: 'here', change: this.#changed.promise }
     const gaps = without(
       [range],
-      this.#held.filter(h => h.exclusive || (!exclusive && h.handle === handle)),
+      this.server.held.filter(h => h.exclusive || (!exclusive && h.handle === handle)),
     )
-    const inTheWay = exclusive ? this.#held.filter(h => !h.exclusive && gaps.some(gap => overlaps(gap, h))) : []
+    const inTheWay = exclusive ? this.server.held.filter(h => !h.exclusive && gaps.some(gap => overlaps(gap, h))) : []
     const refused = inTheWay.length > 0 ? await this.#upgrade(wish, gaps, inTheWay) : await this.#take(wish, gaps)
     if (refused !== undefined) return refused
     this.#cut(owner, range)
     this.#pieces.push({ ...range, owner, exclusive, pid: wish.pid, via: handle })
-    await this.#settle(range)
+    await this.#settle(range).catch((error: unknown) => this.#warnOf(handle, error)) // it is granted all the same
     return undefined
   }
 
   /** Locks all gaps, or none. */
   async #take({ handle, exclusive }: LockWish, gaps: readonly Range[]): Promise<Refused | undefined> {
-    const taken: Held[] = []
-    for (const gap of gaps) {
-      try {
-        taken.push(await this.#lockOne(handle, gap, exclusive))
-      } catch (error) {
-        for (const held of taken) await this.#unlockOne(held)
-        if (isConflict(error)) return { by: 'server', gap }
-        throw refusal(error)
-      }
-    }
-    return undefined
+    const gap = await this.server.lockAll(handle, gaps, exclusive)
+    return gap === undefined ? undefined : { by: 'server', gap }
   }
 
   /**
@@ -212,7 +172,7 @@ export class LockTable {
   async #upgrade(wish: LockWish, gaps: readonly Range[], inTheWay: readonly Held[]): Promise<Refused | undefined> {
     for (const held of inTheWay) {
       for (const piece of this.#pieces.filter(p => overlaps(p, held))) {
-        for (const rest of without([common(piece, held)], gaps)) await this.#lockOne(held.handle, rest, false) // shared on shared: never refused
+        for (const rest of without([common(piece, held)], gaps)) await this.server.lock(held.handle, rest, false) // shared on shared: never refused
       }
     }
     const given: Held[] = []
@@ -220,7 +180,7 @@ export class LockTable {
     try {
       for (const held of inTheWay) {
         given.push(held)
-        await this.#unlockOne(held)
+        await this.server.unlock(held)
       }
       if ((await this.#take(wish, gaps)) === undefined) return undefined
     } catch (error) {
@@ -229,7 +189,7 @@ export class LockTable {
     let lost = false
     for (const held of given) {
       try {
-        await this.#lockOne(held.handle, held, false)
+        await this.server.lock(held.handle, held, false)
       } catch (error) {
         lost = this.#lose(held, error) || lost
       }
@@ -244,7 +204,7 @@ export class LockTable {
     let lost = false
     for (const piece of this.#pieces.filter(p => overlaps(p, range))) {
       const gone = common(piece, range)
-      if (without([gone], this.#held).length === 0) continue
+      if (without([gone], this.server.held).length === 0) continue
       lost = piece.via.lost = true
       this.#warn(
         `${piece.via.node.name}: process ${piece.pid} lost a shared lock that was to become exclusive (${String(error)}); its reads and writes fail now`,
@@ -257,22 +217,22 @@ export class LockTable {
   /** Waits until the server grants the gap; the wait is over with the signal. */
   async #waitFor({ handle, exclusive }: LockWish, gap: Range, signal: AbortSignal): Promise<Held> {
     try {
-      await handle.file.lock(onWire(gap), exclusive, { signal })
+      return await this.server.lock(handle, gap, exclusive, { signal })
     } catch (error) {
       throw signal.aborted ? fault('EINTR', 'waiting for a lock') : refusal(error)
     }
-    const held: Held = { ...gap, handle, exclusive, reserved: true, rigid: false }
-    this.#held.push(held)
-    return held
   }
 
   /** After pieces changed: unlocks on the server what nobody needs, and downgrades what nobody needs exclusively. */
   async #settle(range: Range): Promise<void> {
-    const concerned = this.#held.filter(h => !h.reserved && overlaps(h, range))
+    const concerned = this.server.held.filter(h => !h.reserved && overlaps(h, range))
     try {
       for (const held of concerned) {
-        if (!this.#needs(held)) await this.#unlockOne(held)
-        else if (held.exclusive && !held.rigid && !this.#pieces.some(p => p.exclusive && overlaps(p, held))) await this.#downgrade(held)
+        if (!this.#needs(held)) await this.server.unlock(held)
+        else if (held.exclusive && !held.rigid) {
+          const users = this.#pieces.filter(p => overlaps(p, held))
+          if (!users.some(p => p.exclusive)) await this.server.downgrade(held, users)
+        }
       }
     } finally {
       this.#announce()
@@ -283,51 +243,9 @@ export class LockTable {
     return this.#pieces.some(piece => {
       if (!overlaps(piece, held)) return false
       if (piece.via === held.handle) return true
-      const others = this.#held.filter(h => h !== held && (h.exclusive || !piece.exclusive))
+      const others = this.server.held.filter(h => h !== held && (h.exclusive || !piece.exclusive))
       return without([common(piece, held)], others).length > 0
     })
-  }
-
-  /**
-   * From exclusive to shared without letting go: the same open may put shared locks over its exclusive one, and then unlock that. They must not be
-   * the very range of the exclusive one, for servers differ in which of two equal ranges an unlock removes; so one range is put as two halves.
-   * A single byte has no halves and stays exclusive.
-   */
-  async #downgrade(held: Held): Promise<void> {
-    const needed = this.#pieces.filter(p => overlaps(p, held)).map(p => common(p, held))
-    const shares: Range[] = []
-    for (const range of needed) {
-      for (const part of without([range], shares)) {
-        const middle = part.start + (part.end - part.start) / 2n
-        if (part.start !== held.start || part.end !== held.end) shares.push(part)
-        else if (middle > part.start) shares.push({ start: part.start, end: middle }, { start: middle, end: part.end })
-        else {
-          held.rigid = true
-          return
-        }
-      }
-    }
-    const put: Held[] = []
-    try {
-      for (const share of shares) put.push(await this.#lockOne(held.handle, share, false))
-    } catch {
-      held.rigid = true
-      for (const share of put) await this.#unlockOne(share)
-      return
-    }
-    await this.#unlockOne(held)
-  }
-
-  async #lockOne(handle: FileHandle, range: Range, exclusive: boolean): Promise<Held> {
-    await handle.file.lock(onWire(range), exclusive)
-    const held: Held = { start: range.start, end: range.end, handle, exclusive, reserved: false, rigid: false }
-    this.#held.push(held)
-    return held
-  }
-
-  async #unlockOne(held: Held): Promise<void> {
-    this.#held = this.#held.filter(h => h !== held)
-    await held.handle.file.unlock(onWire(held))
   }
 
   /** A grant that nobody learnt of is taken back; what the owner had before stays with it, as far as the new lock still covers it. */
@@ -354,6 +272,10 @@ export class LockTable {
     this.#pieces = this.#pieces.flatMap(p => (p.owner === owner && overlaps(p, range) ? without([p], [range]).map(rest => ({ ...p, ...rest })) : [p]))
   }
 
+  #warnOf(handle: FileHandle, error: unknown): void {
+    this.#warn(`unlocking ${handle.node.name}: ${asError(error).message}`)
+  }
+
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work)
     this.#turn = done.catch(() => {})
@@ -376,20 +298,4 @@ async function first(change: Promise<void>, signal: AbortSignal): Promise<void> 
   } finally {
     signal.removeEventListener('abort', end)
   }
-}
-
-function onWire({ start, end }: Range): { offset: bigint; length: bigint } {
-  return { offset: start, length: end - start }
-}
-
-function isConflict(error: unknown): boolean {
-  return isLockConflict(error) || isErrno(error, 'EAGAIN')
-}
-
-/** What a program sees when the server does not lock. A lost connection is no want of locks. */
-function refusal(error: unknown): NbtrunError {
-  const errno = errnoName(error)
-  return errno === 'EIO' || errno === 'EINTR' || errno === 'ETIMEDOUT' || errno === 'EBADF'
-    ? fault(errno, 'locking')
-    : fault('ENOLCK', `locking (${String(error)})`)
 }

@@ -152,7 +152,7 @@ function usable(handle: FileHandle): FileHandle {
 }
 
 async function read(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const route = handle.node.locks?.route(handle, offset, length, false)
+  const route = handle.node.locks?.server.route(handle, offset, length, false)
   if (route === undefined) return unlocked(handle.file.read(offset, length))
   const parts: Buffer[] = []
   for (const step of route) {
@@ -167,7 +167,7 @@ async function read(handle: FileHandle, offset: number, length: number): Promise
 async function write(ask: Ask, handle: FileHandle, offset: number, data: Buffer): Promise<void> {
   if (handle.writes.size > 0) await handle.calm()
   if (ask.ended) throw fault('EINTR', 'writing')
-  const route = handle.node.locks?.route(handle, offset, data.length, true) ?? [{ handle, offset, length: data.length }]
+  const route = handle.node.locks?.server.route(handle, offset, data.length, true) ?? [{ handle, offset, length: data.length }]
   for (const step of route) {
     const from = step.offset - offset
     await unlocked(step.handle.file.write(step.offset, data.subarray(from, from + step.length)))

@@ -282,10 +282,10 @@ describe('locks of programs', () => {
     await using scene = new Scene()
     const [a, b] = [await scene.handle(), await scene.handle()]
     await scene.table.lock(wish('p', a, 10, 20, true))
-    assert.equal(scene.table.route(a, 0, 100, false), undefined)
-    assert.equal(scene.table.route(b, 20, 100, false), undefined)
+    assert.equal(scene.table.server.route(a, 0, 100, false), undefined)
+    assert.equal(scene.table.server.route(b, 20, 100, false), undefined)
     assert.deepEqual(
-      scene.table.route(b, 0, 100, false)?.map(step => [step.handle.fh, step.offset, step.length]),
+      scene.table.server.route(b, 0, 100, false)?.map(step => [step.handle.fh, step.offset, step.length]),
       [
         [b.fh, 0, 10],
         [a.fh, 10, 10],

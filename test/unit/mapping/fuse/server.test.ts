@@ -232,11 +232,17 @@ print(os.access('f', 2))
     assert.equal(readFileSync(join(bench.disk, 'f'), 'utf8'), 'text')
   })
 
-  test('bytes are counted', async () => {
+  test('bytes are counted, requests traced', async () => {
     using bench = new Bench()
-    const mounted = await bench.start('printf 12345 > f; cat f f')
+    const lines: string[] = []
+    const mounted = await bench.start('printf 12345 > f; cat f f', { trace: line => void lines.push(line) })
     await mounted.finished
     await mounted.server.gone
+    assert.ok(
+      lines.some(line => /^WRITE node \d+: ok \(\d+\.\d ms\)$/.test(line)),
+      lines.join('\n'),
+    )
+    assert.ok(lines.some(line => line.startsWith('LOOKUP node 1: errno 2 ')))
     assert.deepEqual({ ...mounted.server.counters }, { bytesRead: 10, bytesWritten: 5 })
   })
 })
