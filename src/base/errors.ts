@@ -65,10 +65,9 @@ export class NbtrunError extends Error {
     return CODES[this.code].exit
   }
 
-  /** `what, which value (CODE); what to do`, as it is printed. */
+  /** `what, which value; what to do`, as it is printed. */
   get line(): string {
-    const what = `${this.message} (${this.code})`
-    return this.hint === undefined ? what : `${what}; ${this.hint}`
+    return this.hint === undefined ? this.message : `${this.message}; ${this.hint}`
   }
 }
 

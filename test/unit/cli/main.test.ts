@@ -62,7 +62,8 @@ test('a complaint is one line on stderr, and the code 125', () => {
   ]
   for (const [words, line] of table) {
     const { status, stdout, stderr } = nbtrun(words)
-    assert.deepEqual([status, stdout, stderr], [125, '', `nbtrun: ${line}\n`], words.join(' '))
+    const code = line.includes('shell') ? 'SHELL_ATE_SHARE' : 'USAGE'
+    assert.deepEqual([status, stdout, stderr], [125, '', `nbtrun: ${line} [${code}]\n`], words.join(' '))
   }
 })
 
@@ -86,7 +87,7 @@ test('no complaint repeats a password', () => {
 test('with -v causes follow, with -vv stacks', () => {
   const words = ['--share', '//h/x', '--password-file', join(folder, 'missing'), 'true']
   const quiet = nbtrun(words).stderr
-  assert.match(quiet, /^nbtrun: .*missing cannot be read \(ENOENT\)\n$/)
+  assert.match(quiet, /^nbtrun: .*missing cannot be read \(ENOENT\) \[FILE_ERROR\]\n$/)
   const causes = nbtrun(['-v', ...words]).stderr
   assert.match(causes, /^nbtrun: .*\nnbtrun: {3}because: Error: ENOENT.*\n$/)
   assert.match(nbtrun(['-vv', ...words]).stderr, /because: .*\n(nbtrun: {5}at .*\n)+$/)

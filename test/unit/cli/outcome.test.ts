@@ -21,7 +21,7 @@ test('a run that was cancelled by a signal ends with 128 and its number', () => 
     process.exit(report(new NbtrunError('CANCELLED', 'cancelled', { facts: ${facts} }), 0))`
   assert.deepEqual(
     { ...child(code("{ signal: 'SIGTERM' }")), output: null, pid: 0 },
-    { status: 143, signal: null, stderr: 'nbtrun: cancelled\n', stdout: '', output: null, pid: 0 },
+    { status: 143, signal: null, stderr: 'nbtrun: cancelled [CANCELLED]\n', stdout: '', output: null, pid: 0 },
   )
   assert.equal(child(code("{ signal: 'SIGINT' }")).status, 130)
   assert.equal(child(code("{ signal: 'NONSENSE' }")).status, 125)
@@ -30,7 +30,7 @@ test('a run that was cancelled by a signal ends with 128 and its number', () => 
 
 test('what is not ours is a defect, on one line', () => {
   const { status, stderr } = child(`import { report } from ${JSON.stringify(report)}\nprocess.exit(report(new TypeError('x is\\nnot a function'), 0))`)
-  assert.deepEqual([status, stderr], [125, 'nbtrun: x is; this is a defect in nbtrun\n'])
+  assert.deepEqual([status, stderr], [125, 'nbtrun: x is; this is a defect in nbtrun [INTERNAL]\n'])
 })
 
 test('nbtrun dies of the signal its program died of; as process 1, which does not die so, it ends with the code', t => {

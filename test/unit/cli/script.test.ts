@@ -119,7 +119,7 @@ test('--out writes a new file, executable for sh, and replaces one with --force 
   assert.equal(statSync(path).mode & 0o700, 0o700)
   writeFileSync(path, 'mine')
   const { status, stderr } = nbtrun('script', 'login', '--out', path)
-  assert.deepEqual([status, stderr], [125, `nbtrun: ${path} exists; choose another name or add --force\n`])
+  assert.deepEqual([status, stderr], [125, `nbtrun: ${path} exists; choose another name or add --force [FILE_ERROR]\n`])
   assert.equal(readFileSync(path, 'utf8'), 'mine')
   assert.equal(nbtrun('script', 'login', '--out', path, '--force').status, 0)
   assert.match(readFileSync(path, 'utf8'), /^exec nbtrun/m)
