@@ -17,10 +17,13 @@ const STUCK_MS = 2000
  * Ends all users of a mapping: TERM to each, again to those that appear meanwhile, and KILL to all after `killAfterMs`, until there is none.
  * Resolves to those left: stuck in the kernel or not ours to end.
  */
-export async function endUsers(users: () => readonly number[], { killAfterMs, kill = false, signal }: EndOptions): Promise<readonly number[]> {
+export async function endUsers(
+  users: () => readonly number[] | Promise<readonly number[]>,
+  { killAfterMs, kill = false, signal }: EndOptions,
+): Promise<readonly number[]> {
   const told = new Set<number>()
   const killAt = now() + (kill ? 0 : killAfterMs)
-  let left = users()
+  let left = await users()
   for (let wait = 5; left.length > 0 && now() < killAt + STUCK_MS; wait = Math.min(100, wait * 1.5)) {
     if (signal?.aborted === true) return left
     const killing = now() >= killAt
@@ -33,7 +36,7 @@ export async function endUsers(users: () => readonly number[], { killAfterMs, ki
       }
     }
     await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - now())), signal)
-    left = users()
+    left = await users()
   }
   return left
 }

@@ -71,9 +71,11 @@ export class NbtrunError extends Error {
   }
 }
 
-/** Any thrown value as our error; a stranger becomes INTERNAL and keeps its cause. */
+/** Any thrown value as our error; an abort CANCELLED or TIMED_OUT, any other stranger INTERNAL; they keep their cause. */
 export function asError(thrown: unknown): NbtrunError {
   if (thrown instanceof NbtrunError) return thrown
+  if (thrown instanceof DOMException && thrown.name === 'AbortError') return new NbtrunError('CANCELLED', 'cancelled', { cause: thrown })
+  if (thrown instanceof DOMException && thrown.name === 'TimeoutError') return new NbtrunError('TIMED_OUT', 'no time left', { cause: thrown })
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return new NbtrunError('INTERNAL', message.split('\n', 1)[0] ?? 'unknown failure', { cause: thrown, hint: 'this is a defect in nbtrun' })
 }

@@ -42,6 +42,8 @@ export class Scope {
   #unwound: Promise<readonly Step[]> | undefined
   #sealed = false
   #hurry: number | undefined
+  /** Cuts the time of the undo that runs. */
+  #shorten: (ms: number) => void = () => {}
 
   constructor(signal: AbortSignal, listener: (step: Step) => void = () => {}, budgetMs = 5000) {
     this.#signal = signal
@@ -56,6 +58,7 @@ export class Scope {
   /** Acquires one thing and registers its undo before anybody can use it. */
   async acquire<T>(phase: string, name: string, how: Acquire<T>): Promise<T> {
     this.#signal.throwIfAborted()
+    if (this.#unwound !== undefined) throw new NbtrunError('CLOSED', `${name} comes too late: all is being given back`)
     const work = this.#step(phase, name, async () => {
       const value = await how.open(this.#signal)
       const undo: Undo = { name: how.undoName ?? name, ms: how.undoMs, run: signal => how.undo(value, signal) }
@@ -65,7 +68,10 @@ export class Scope {
       return value
     })
     this.#pending = Promise.allSettled([this.#pending, work])
-    const value = await work
+    const value = await work.catch((thrown: unknown) => {
+      this.#signal.throwIfAborted() // whatever failed, that is why
+      throw thrown
+    })
     this.#signal.throwIfAborted() // acquired too late: it is in the ledger, so the unwind gives it back
     return value
   }
@@ -78,6 +84,7 @@ export class Scope {
   /** From now on each undo gets at most `ms`. */
   hurry(ms: number): void {
     this.#hurry = ms
+    this.#shorten(ms)
   }
 
   /** Newest first; every undo is tried, each within its own time and all within the budget; never throws. A second call gets the same steps. */
@@ -95,12 +102,27 @@ export class Scope {
       await this.#step(
         'teardown',
         name,
-        () => within(limit, run, name),
+        () => this.#limited(limit, run, name),
         status => status ?? undefined,
       ).catch(() => {})
     }
     this.#sealed = true
     return this.steps
+  }
+
+  async #limited(limit: number, run: Undo['run'], name: string): Promise<string | void> {
+    let timer: NodeJS.Timeout | undefined
+    const cut = new AbortController()
+    const hurried = new Promise<never>((_, reject) => cut.signal.addEventListener('abort', () => reject(cut.signal.reason as Error)))
+    this.#shorten = ms => {
+      timer = setTimeout(() => cut.abort(new NbtrunError('TIMED_OUT', `${name} was cut short`)), ms)
+    }
+    try {
+      return await within(limit, signal => Promise.race([run(AbortSignal.any([signal, cut.signal])), hurried]), name)
+    } finally {
+      clearTimeout(timer)
+      this.#shorten = () => {}
+    }
   }
 
   async #step<T>(phase: string, name: string, work: () => Promise<T>, statusOf?: (value: T) => string | undefined): Promise<T> {

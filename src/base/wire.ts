@@ -161,6 +161,7 @@ export class Writer {
     return this
   }
   u64(v: bigint): this {
+    if (v < 0n || v > 0xffff_ffff_ffff_ffffn) throw new NbtrunError('USAGE', `value ${v} does not fit its field (64 bits)`)
     const a = this.need(8)
     this.buf.writeBigUInt64LE(v, a)
     return this

@@ -23,7 +23,7 @@ export interface Mapping {
   /** Resolves when no process can see the mapping any more. Never rejects. */
   readonly unused: Promise<void>
   /** Every process that can see the mapping now. */
-  users(): readonly number[]
+  users(): Promise<readonly number[]>
   /** Takes the mapping away under whoever still uses it; idempotent. */
   end(): Promise<void>
 }

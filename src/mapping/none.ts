@@ -45,10 +45,10 @@ class NoMapping implements Mapping {
     return Promise.resolve()
   }
 
-  users(): readonly number[] {
+  users(): Promise<readonly number[]> {
     this.#follow()
     this.#search()
-    return [...this.#members.keys()]
+    return Promise.resolve([...this.#members.keys()])
   }
 
   end(): Promise<void> {

@@ -49,8 +49,8 @@ export class Control {
   }
 
   async #end(kill: boolean): Promise<void> {
-    const users = (): readonly number[] => this.#mapping?.users() ?? []
-    if (users().length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
+    const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
+    if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
     else if (this.#program !== undefined) await signalTree(this.#program.pid, kill ? 'SIGKILL' : 'SIGTERM') // /proc does not tell
   }
 

@@ -26,7 +26,7 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
     record.graceMs = now() - began
     record.tell({ type: 'progress' })
   }
-  const survivors = forAll ? [] : mapping.users().map(named)
+  const survivors = forAll ? [] : (await mapping.users()).map(named)
   if (survivors.length > 0) record.survived(name, survivors)
   return outcomeOf(exit)
 }

@@ -3,6 +3,7 @@ import type { Resource } from '../base/resource.ts'
 import type { Scope } from '../base/scope.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { spnegoNtlm } from './auth/spnego.ts'
+import { unlessAborted } from '../nbt/dial.ts'
 import { Connection } from './connection.ts'
 import { Session } from './session.ts'
 import { openTransport, type TransportOptions } from './transport.ts'
@@ -36,15 +37,21 @@ export async function logIn(scope: Scope, login: Login): Promise<Server> {
   const { transport, connection } = await scope.acquire('connect', `connection ${host}`, {
     open: async signal => {
       const transport = await openTransport({ ...login.transport, signal })
-      return { transport, connection: await Connection.negotiate(transport, login) }
+      const stop = (): void => transport.destroy()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return { transport, connection: await Connection.negotiate(transport, login) }
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
     },
-    undo: taken => giveBack(taken.connection),
+    undo: (taken, signal) => giveBack(taken.connection, signal),
     undoMs: STEP_MS,
     undoName: `FIN ${host}`,
   })
   const session = await scope.acquire('connect', `session ${host}`, {
-    open: () => Session.setup(connection, spnegoNtlm(login.credentials, host), login),
-    undo: given => giveBack(given),
+    open: signal => unlessAborted(signal, Session.setup(connection, spnegoNtlm(login.credentials, host), login)),
+    undo: (given, signal) => giveBack(given, signal),
     undoMs: STEP_MS,
     undoName: `LOGOFF ${host}`,
   })
@@ -53,8 +60,8 @@ export async function logIn(scope: Scope, login: Login): Promise<Server> {
 
 export function connectTree(scope: Scope, session: Session, share: string): Promise<Tree> {
   return scope.acquire('connect', `share ${share}`, {
-    open: () => Tree.connect(session, share),
-    undo: given => giveBack(given),
+    open: signal => unlessAborted(signal, Tree.connect(session, share)),
+    undo: (given, signal) => giveBack(given, signal),
     undoMs: STEP_MS,
     undoName: `TREE_DISCONNECT ${share}`,
   })
@@ -64,7 +71,8 @@ export function connectTree(scope: Scope, session: Session, share: string): Prom
 export const LOST = 'CONNECTION_LOST'
 
 /** Closes politely and says what the server answered. What was lost with its connection is nobody's any more: that is no failure. */
-async function giveBack(resource: Resource & { readonly farewell?: string | undefined }): Promise<string | void> {
+async function giveBack(resource: Resource & { readonly farewell?: string | undefined }, signal: AbortSignal): Promise<string | void> {
+  signal.addEventListener('abort', () => resource.abort(signal.reason, 'no time left'), { once: true })
   const end = await resource.close('its owner is done', STEP_MS - 100)
   if (end.how === 'clean') return resource.farewell
   const error = asError(end.error)

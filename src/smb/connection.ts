@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { asError, NbtrunError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
-import { decode } from '../base/wire.ts'
+import { decode, WireError } from '../base/wire.ts'
 import { PreauthHash } from './crypto/preauth.ts'
 import type { Signer, SigningAlgorithm } from './crypto/signer.ts'
 import { empty } from './smb2/tree-connect.ts'
@@ -100,6 +100,9 @@ export class Connection extends Resource {
       preauth.update(reply.message)
       const negotiated = decode(negotiateResponse, reply.body)
       if (negotiated.dialect !== DIALECT['3.1.1']) throw dialectRefused(host)
+      if (negotiated.maxReadSize === 0 || negotiated.maxWriteSize === 0 || negotiated.maxTransactSize === 0) {
+        throw new WireError(`NEGOTIATE response: ${host} takes no bytes at a time`, 0)
+      }
       connection = new Connection(transport, exchange, options, negotiated, chosenSigning(negotiated, signing), preauth)
       return connection
     } catch (thrown) {

@@ -1,6 +1,6 @@
 import { asError } from '../base/errors.ts'
 import { Resource, type Closed } from '../base/resource.ts'
-import { decode, type Codec } from '../base/wire.ts'
+import { decode, WireError, type Codec } from '../base/wire.ts'
 import type { DirEntry, Disposition, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from './files.ts'
 import { ALREADY_GONE } from './session.ts'
 import {
@@ -161,6 +161,17 @@ export class Open extends Resource implements OpenFile {
   }
 
   async entries(restart: boolean): Promise<readonly DirEntry[]> {
+    // a batch of dots alone is not the end, but there are only two of them
+    for (let dots = 0; dots < 3; dots++) {
+      const batch = await this.#batch(restart && dots === 0)
+      const named = batch.filter(e => e.name !== '.' && e.name !== '..')
+      if (named.length > 0 || batch.length === 0) return named
+    }
+    throw new WireError(`listing ${this.label}: nothing but dots`, 0)
+  }
+
+  /** One answer; empty at the end. */
+  async #batch(restart: boolean): Promise<readonly DirEntry[]> {
     const maxLength = this.#tree.session.connection.maxTransact
     const body = {
       fileId: this.#fileId,
@@ -172,8 +183,7 @@ export class Open extends Resource implements OpenFile {
     const call = { command: 'QUERY_DIRECTORY', codec: queryDirectoryRequest, body, payload: maxLength } as const
     try {
       const { data } = await this.#tree.ask(call, bufferResponse, `listing ${this.label}`)
-      const batch = directoryEntries(data).filter(e => e.name !== '.' && e.name !== '..')
-      return batch.length > 0 ? batch : await this.entries(false) // a batch of dots alone is not the end
+      return directoryEntries(data)
     } catch (error) {
       if (saysStatus(error, STATUS.NO_MORE_FILES, STATUS.NO_SUCH_FILE)) return []
       throw error

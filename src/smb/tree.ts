@@ -8,6 +8,7 @@ import { createRequest, createResponse } from './smb2/create.ts'
 import type { Call, Reply } from './smb2/exchange.ts'
 import { FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
 import { INFO } from './smb2/info.ts'
+import { closeRequest } from './smb2/io.ts'
 import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './smb2/tree-connect.ts'
 import { refused, STATUS, statusName } from './status.ts'
 
@@ -31,7 +32,14 @@ export class Tree extends Resource implements Files {
   static async connect(session: Session, share: string): Promise<Tree> {
     const { host } = session.connection
     const label = `//${host}/${share}`
-    const reply = await session.request({ command: 'TREE_CONNECT', codec: treeConnectRequest, body: { flags: 0, path: `\\\\${host}\\${share}` } })
+    const reply = await session.request({
+      command: 'TREE_CONNECT',
+      codec: treeConnectRequest,
+      body: { flags: 0, path: `\\\\${host}\\${share}` },
+      onLate: ({ header: { status, treeId } }) => {
+        if (status === STATUS.SUCCESS) session.farewellRequest({ command: 'TREE_DISCONNECT', codec: empty, body: null, treeId }).catch(() => {})
+      },
+    })
     if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `connecting to ${label}`, 'tree-connect')
     const connected = decode(treeConnectResponse, reply.body)
     const tree = new Tree(session, share, reply.header.treeId, connected)
@@ -66,7 +74,7 @@ export class Tree extends Resource implements Files {
   }
 
   async open(path: string, options: OpenOptions): Promise<Open> {
-    const call = { command: 'CREATE', codec: createRequest, body: openingRequest(path, options) } as const
+    const call = { command: 'CREATE', codec: createRequest, body: openingRequest(path, options), onLate: (reply: Reply) => this.#closeLate(reply) } as const
     const response = await this.ask(call, createResponse, `opening ${this.label}/${path.replaceAll('\\', '/')}`)
     return new Open(this, path, response)
   }
@@ -76,6 +84,13 @@ export class Tree extends Resource implements Files {
     const open = await this.open(path, {})
     void open.close()
     return open.info
+  }
+
+  /** Opened after the deadline: nobody has it, so nobody else will close it. */
+  #closeLate({ header: { status }, body }: Reply): void {
+    if (status !== STATUS.SUCCESS) return
+    const { fileId } = decode(createResponse, body)
+    this.farewellRequest({ command: 'CLOSE', codec: closeRequest, body: { fileId } }).catch(() => {})
   }
 
   async makeDirectory(path: string): Promise<FileInfo> {

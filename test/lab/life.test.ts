@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
@@ -78,6 +78,17 @@ describe('the life of a run', { skip: noMapping }, () => {
     for (let i = 0; i < 20; i++) {
       const { code, stderr } = await nbtrun(lab, ['/bin/true'], { share: '//srv/cad' })
       assert.deepEqual([code, stderr], [0, ''], `run ${i}`)
+    }
+    await nothingLeft(lab)
+  })
+
+  test('an ELF program on the share starts again and again: looking at it while it is being executed does not block serving it', {
+    timeout: 60_000,
+  }, async () => {
+    copyFileSync('/bin/bash', join(lab.server().diskPath('app'), 'elf'))
+    for (let i = 0; i < 15; i++) {
+      const { code, stderr } = await nbtrun(lab, ['{mount}/elf', '-c', '"$NBTRUN_MOUNT/elf" -c "exit 4"'], { timeout: 10_000 })
+      assert.deepEqual([code, stderr], [4, ''], `run ${i}`)
     }
     await nothingLeft(lab)
   })

@@ -153,10 +153,7 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
 async function toolsWithoutWine(lab: Lab): Promise<string> {
   const folder = join(lab.host('client1').folder, 'tmp', 'root', 'tools')
   const own = `${lab.host('client1').folder}/bin`
-  await lab.run('client1', [
-    'sh',
-    '-c',
-    `mkdir -p ${folder}; for t in /usr/bin/* /bin/* /usr/sbin/* /sbin/*; do case $t in *wine*) ;; *) ln -sf "$t" ${folder}/ ;; esac; done`,
-  ])
+  const links = `mkdir -p ${folder} && ln -sft ${folder} /bin/* /usr/bin/* /sbin/* /usr/sbin/* && rm -f ${folder}/*wine*`
+  await lab.run('client1', ['sh', '-c', links])
   return `${own}:${folder}`
 }

@@ -11,7 +11,7 @@ import { field, proxy } from './proxy.ts'
 import { converse, nothingLeft, touch } from './story.ts'
 
 const SEED = 20_260_101
-const RUNS = 45
+const RUNS = 30
 const AT_ONCE = 15
 const LIMIT_MS = 4000
 

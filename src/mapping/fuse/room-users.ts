@@ -1,49 +1,50 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
 
+// Nothing here may block this process: the kernel locks a process that is executing a program, and where that program lies on our own mapping it waits
+// for our answers meanwhile. A look at it that waits for the lock must not be what keeps us from answering.
+
 /** The mount namespace of a process, such as `mnt:[4026532179]`; undefined when the process is gone or a zombie, null when we may not know. */
-export function mountNamespace(pid: number): string | null | undefined {
+export async function mountNamespace(pid: number): Promise<string | null | undefined> {
   try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`)
+    return await readlink(`/proc/${pid}/ns/mnt`)
   } catch (thrown) {
     return errnoOf(thrown) === 'EACCES' ? null : undefined
   }
 }
 
 /** The device numbers (`major:minor`) of what is mounted at `paths`, as that process sees it. */
-export function devicesAt(pid: number, paths: readonly string[]): ReadonlySet<string> {
-  return new Set(
-    mountsOf(pid)
-      .filter(mount => paths.includes(mount.path))
-      .map(mount => mount.device),
-  )
+export async function devicesAt(pid: number, paths: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set((await mountsOf(pid)).filter(mount => paths.includes(mount.path)).map(mount => mount.device))
 }
 
 /** Every process, `except` left out, that sees a mount with one of these device numbers: also from a mount namespace of its own. */
-export function usersOf(devices: ReadonlySet<string>, except: number): readonly number[] {
+export async function usersOf(devices: ReadonlySet<string>, except: number): Promise<readonly number[]> {
   const sees = new Map<string, boolean>()
-  const own = mountNamespace(process.pid)
+  const own = await mountNamespace(process.pid)
   if (typeof own === 'string') sees.set(own, false)
-  return readdirSync('/proc')
-    .map(Number)
-    .filter(pid => {
-      if (!Number.isInteger(pid) || pid === except) return false
-      const namespace = mountNamespace(pid)
-      if (namespace === undefined || namespace === null) return false // a stranger's: it cannot be in a room of ours
-      const known = sees.get(namespace)
-      if (known !== undefined) return known
-      const mounts = mountsOf(pid)
-      if (mounts.length === 0) return false // just gone: ask the next one of this namespace
-      const user = mounts.some(mount => devices.has(mount.device))
-      sees.set(namespace, user)
-      return user
-    })
+  const users: number[] = []
+  for (const pid of (await readdir('/proc')).map(Number)) {
+    if (!Number.isInteger(pid) || pid === except) continue
+    const namespace = await mountNamespace(pid)
+    if (namespace === undefined || namespace === null) continue // a stranger's: it cannot be in a room of ours
+    if (!sees.has(namespace)) {
+      const mounts = await mountsOf(pid)
+      if (mounts.length === 0) continue // just gone: ask the next one of this namespace
+      sees.set(
+        namespace,
+        mounts.some(mount => devices.has(mount.device)),
+      )
+    }
+    if (sees.get(namespace) === true) users.push(pid)
+  }
+  return users
 }
 
 /** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks. */
-function mountsOf(pid: number): { readonly device: string; readonly path: string }[] {
+async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
   try {
-    return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+    return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
       .split('\n')
       .map(line => line.split(' '))
       .map(([, , device = '', , path = '']) => ({

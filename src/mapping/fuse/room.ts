@@ -49,7 +49,8 @@ export async function openRoom({ points, serve, signal }: RoomOptions): Promise<
       helper.goOn()
     }
     await expectLine(helper, 'done', signal)
-    return new Room(tools, root, helper, points, servers)
+    const paths = points.map(point => realpathSync(point.path))
+    return new Room(tools, root, helper, servers, await mountNamespace(helper.pid), await devicesAt(helper.pid, paths))
   } catch (thrown) {
     await Promise.allSettled(servers.map(server => server.close())) // first: the helper may be waiting for an answer
     await helper.kill()
@@ -86,16 +87,20 @@ class Room implements Mapping {
   readonly #devices: ReadonlySet<string>
   #ended: Promise<void> | undefined
 
-  constructor(tools: Tools, root: boolean, helper: Helper, points: readonly Point[], servers: readonly FuseServerLike[]) {
+  constructor(
+    tools: Tools,
+    root: boolean,
+    helper: Helper,
+    servers: readonly FuseServerLike[],
+    namespace: string | null | undefined,
+    devices: ReadonlySet<string>,
+  ) {
     this.way = root ? 'root' : 'b2'
     this.#tools = tools
     this.#helper = helper
     this.#servers = servers
-    this.#namespace = mountNamespace(helper.pid)
-    this.#devices = devicesAt(
-      helper.pid,
-      points.map(point => realpathSync(point.path)),
-    )
+    this.#namespace = namespace
+    this.#devices = devices
     const { promise, resolve } = deferred<void>()
     this.unused = promise
     void Promise.allSettled(servers.map(server => server.gone)).then(() => resolve())
@@ -114,14 +119,14 @@ class Room implements Mapping {
   async entered(pid: number): Promise<void> {
     const dueAt = now() + ENTER_MS
     for (;;) {
-      const namespace = mountNamespace(pid)
+      const namespace = await mountNamespace(pid)
       if (namespace === undefined || namespace === this.#namespace || now() > dueAt) break
       await pause(1)
     }
     await this.#helper.leave()
   }
 
-  users(): readonly number[] {
+  users(): Promise<readonly number[]> {
     return usersOf(this.#devices, this.#helper.pid)
   }
 

@@ -33,6 +33,13 @@ export class Credits {
     return { messageId, ask }
   }
 
+  /** The message spent last was not sent after all. */
+  unspend(charge: number): void {
+    this.#nextMessageId -= charge
+    this.#available += charge
+    this.#inFlight -= charge
+  }
+
   granted(credits: number): void {
     this.#available = Math.min(0xffff, this.#available + credits)
   }

@@ -23,6 +23,8 @@ export interface Call<T> {
   readonly cancel?: AbortSignal
   /** Sees the bytes that were sent, for the preauth hash. */
   readonly onSent?: (message: Buffer) => void
+  /** Gets the final answer that came after the deadline: what it granted must be given back. */
+  readonly onLate?: (reply: Reply) => void
 }
 
 export interface Reply {
@@ -62,6 +64,8 @@ export class Exchange {
   unasked = 0
   readonly #credits = new Credits()
   readonly #pending = new Map<number, Pending>()
+  /** Given up at their deadline, but what the server grants them must be given back. */
+  readonly #late = new Map<number, Pending>()
   readonly #waiting: Waiting[] = []
   readonly #transport: Transport
   readonly #timeoutMs: number
@@ -90,7 +94,10 @@ export class Exchange {
       const pending: Pending = { call: call as Call<unknown>, charge, resolve, reject, dueAt, asyncId: 0n, onCancel: undefined }
       const start = (): void => this.#send(pending)
       if (this.#waiting.length === 0 && this.#credits.affords(charge)) start()
-      else this.#waiting.push({ pending, start })
+      else {
+        this.#waiting.push({ pending, start })
+        this.#heed(pending, () => this.#giveUp(pending))
+      }
       this.#sweep()
     })
   }
@@ -152,15 +159,30 @@ export class Exchange {
       this.#transport.send([message])
     } catch (thrown) {
       this.#pending.delete(messageId)
-      p.reject(thrown)
+      this.#credits.unspend(charge)
+      this.#settle(p, () => p.reject(thrown))
       return
     }
-    const { cancel } = call
-    if (cancel !== undefined) {
-      p.onCancel = () => this.#cancel(messageId, p)
-      if (cancel.aborted) p.onCancel()
-      else cancel.addEventListener('abort', p.onCancel, { once: true })
-    }
+    this.#heed(p, () => this.#cancel(messageId, p))
+  }
+
+  /** From now on an abort of the request's signal means `cancelled`. */
+  #heed(p: Pending, cancelled: () => void): void {
+    const { cancel } = p.call
+    if (cancel === undefined) return
+    if (p.onCancel !== undefined) cancel.removeEventListener('abort', p.onCancel)
+    p.onCancel = cancelled
+    if (cancel.aborted) cancelled()
+    else cancel.addEventListener('abort', cancelled, { once: true })
+  }
+
+  /** Cancelled while it waited for credits: the server never heard of it. */
+  #giveUp(p: Pending): void {
+    const at = this.#waiting.findIndex(w => w.pending === p)
+    if (at < 0) return
+    this.#waiting.splice(at, 1)
+    this.#settle(p, () => p.reject(new NbtrunError('CANCELLED', `${p.call.command} was cancelled before it was sent`, { facts: { errno: 'EINTR' } })))
+    this.#startWaiting()
   }
 
   /** [MS-SMB2] 3.2.4.24: names the request by AsyncId once the server gave one, costs no credit and gets no answer. */
@@ -181,8 +203,12 @@ export class Exchange {
       sessionId: p.call.sessionId ?? 0n,
     })
     w.u16(4).u16(0)
-    p.call.signer?.sign(w.done())
-    this.#transport.send([w.done()])
+    try {
+      p.call.signer?.sign(w.done())
+      this.#transport.send([w.done()])
+    } catch (thrown) {
+      if (!(thrown instanceof NbtrunError)) throw thrown // the connection or the session is closed: nobody is left to tell
+    }
   }
 
   #answer(h: Header, message: Buffer): void {
@@ -191,6 +217,7 @@ export class Exchange {
     const p = h.messageId === UNSOLICITED ? undefined : this.#pending.get(h.messageId)
     if (p === undefined) {
       this.unasked++
+      this.#answerLate(h, message)
       return
     }
     const want = COMMAND[p.call.command]
@@ -198,13 +225,22 @@ export class Exchange {
     const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
     this.#verify(p.call, h, message, interim)
     if (interim) {
+      const isFirst = p.asyncId === 0n
       p.asyncId = h.asyncId
-      if (p.call.cancel?.aborted === true) this.#cancel(h.messageId, p)
+      if (isFirst && p.call.cancel?.aborted === true) this.#cancel(h.messageId, p)
       return
     }
     this.#pending.delete(h.messageId)
     this.#credits.settled(p.charge)
     this.#settle(p, () => p.resolve({ header: h, body: message.subarray(HEADER_SIZE), message }))
+  }
+
+  #answerLate(h: Header, message: Buffer): void {
+    const p = this.#late.get(h.messageId)
+    if (p === undefined || h.command !== COMMAND[p.call.command] || h.status === STATUS.PENDING) return
+    this.#late.delete(h.messageId)
+    this.#verify(p.call, h, message, false)
+    p.call.onLate?.({ header: h, body: message.subarray(HEADER_SIZE), message })
   }
 
   /** [MS-SMB2] 3.2.5.1.3. */
@@ -254,7 +290,8 @@ export class Exchange {
       this.#cancel(messageId, p)
       this.#pending.delete(messageId)
       this.#credits.settled(p.charge)
-      this.#late(p)
+      if (p.call.onLate !== undefined) this.#late.set(messageId, p)
+      this.#timeOut(p)
     }
     for (const p of waiting) {
       if (p.dueAt > at) continue
@@ -262,15 +299,16 @@ export class Exchange {
         this.#waiting.findIndex(w => w.pending === p),
         1,
       )
-      this.#late(p)
+      this.#timeOut(p)
     }
+    this.#startWaiting() // what was too dear may have stood before what is not
     if (this.#pending.size === 0 && this.#waiting.length === 0) {
       clearInterval(this.#sweeper)
       this.#sweeper = undefined
     }
   }
 
-  #late(p: Pending): void {
+  #timeOut(p: Pending): void {
     const limit = spell(p.call.timeoutMs ?? this.#timeoutMs)
     this.#settle(p, () =>
       p.reject(new NbtrunError('TIMED_OUT', `the server did not answer ${p.call.command} within ${limit}`, { facts: { errno: 'ETIMEDOUT' } })),

@@ -26,11 +26,11 @@ describe('NbtrunError', () => {
     assert.deepEqual([bare.hint, bare.facts, 'cause' in bare], [undefined, {}, false])
   })
 
-  test('prints as one line: what, its code, what to do', () => {
-    assert.equal(new NbtrunError('CLOSED', 'x is closed').line, 'x is closed (CLOSED)')
-    assert.equal(new NbtrunError('CLOSED', 'x is closed', { hint: 'open it' }).line, 'x is closed (CLOSED); open it')
-    assert.equal(new NbtrunError('USAGE', 'no share').line, 'no share (USAGE); see nbtrun --help')
-    assert.equal(new NbtrunError('USAGE', 'no share', { hint: 'name one' }).line, 'no share (USAGE); name one')
+  test('prints as one line: what, then what to do', () => {
+    assert.equal(new NbtrunError('CLOSED', 'x is closed').line, 'x is closed')
+    assert.equal(new NbtrunError('CLOSED', 'x is closed', { hint: 'open it' }).line, 'x is closed; open it')
+    assert.equal(new NbtrunError('USAGE', 'no share').line, 'no share; see nbtrun --help')
+    assert.equal(new NbtrunError('USAGE', 'no share', { hint: 'name one' }).line, 'no share; name one')
   })
 
   test('keeps its name on the prototype, subclasses too', () => {

@@ -85,7 +85,7 @@ const stories: Record<string, () => Promise<unknown>> = {
       way: room.way,
       kind: room.kind,
       outside: readdirSync(at.path),
-      left: room.users(),
+      left: await room.users(),
     }
   },
   async lastUser() {
@@ -96,10 +96,10 @@ const stories: Record<string, () => Promise<unknown>> = {
     await room.entered(child.pid!)
     const left = Number(await next())
     const [code] = await exit
-    const before = { users: room.users(), unused: await state(room.unused), helpers: helpers() }
+    const before = { users: await room.users(), unused: await state(room.unused), helpers: helpers() }
     child.stdio[3]?.destroy()
     await room.unused
-    return { left, code, before, after: room.users() }
+    return { left, code, before, after: await room.users() }
   },
   async nestedNamespace() {
     const room = await open([point()])
@@ -109,7 +109,7 @@ const stories: Record<string, () => Promise<unknown>> = {
     await room.entered(child.pid!)
     await next()
     await next()
-    const users = room.users()
+    const users = await room.users()
     child.stdin?.end()
     await room.unused
     return { pid: child.pid, users }

@@ -77,7 +77,6 @@ export const FOPEN_DIRECT_IO = 1 << 0
 export const GETATTR_FH = 1 << 0
 export const LK_FLOCK = 1 << 0
 export const WRITE_CACHE = 1 << 0
-export const RELEASE_FLOCK_UNLOCK = 1 << 1
 
 /** Which members of SETATTR count. */
 export const FATTR = { MODE: 1, UID: 2, GID: 4, SIZE: 8, ATIME: 16, MTIME: 32, FH: 64, ATIME_NOW: 128, MTIME_NOW: 256 } as const
