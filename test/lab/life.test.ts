@@ -82,7 +82,7 @@ describe('the life of a run', { skip: noMapping }, () => {
     await nothingLeft(lab)
   })
 
-  test('an ELF program on the share starts again and again: looking at it while it is being executed does not block serving it', {
+  test('an ELF program on the share starts again and again, and starts itself', {
     timeout: 60_000,
   }, async () => {
     copyFileSync('/bin/bash', join(lab.server().diskPath('app'), 'elf'))
