@@ -21,7 +21,8 @@ describe('a server that answers one READ with a million interim answers', { skip
         { host: lab.server().address, port: 445 },
         {
           fromServer(frame, { client }) {
-            if (field.command(frame) !== COMMAND.READ || flooded !== undefined) return frame
+            // under load the real server sends an interim answer of its own
+            if (field.command(frame) !== COMMAND.READ || field.status(frame) === STATUS.PENDING || flooded !== undefined) return frame
             const interim = Buffer.alloc(64 + 9)
             frame.copy(interim, 0, 0, 48)
             interim.writeUInt32LE(STATUS.PENDING, 8)
