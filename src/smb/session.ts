@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly allowUnsigned?: boolean
   /** Added to a refused login. */
   readonly logonHint?: string
+  /** A session of the same user that the server shall end: one that is proven to be ours and dead. [MS-SMB2] 2.2.5. */
+  readonly previousSessionId?: bigint
 }
 
 /** Rounds of SESSION_SETUP after which the server is not believed to come to an end. */
@@ -35,6 +37,7 @@ export const ALREADY_GONE: ReadonlySet<number> = new Set([
 /** A logged-in user on a connection. [MS-SMB2] 3.2.4.2.3. Closing it sends LOGOFF, signed, and checks the answer. */
 export class Session extends Resource {
   readonly connection: Connection
+  /** SessionId, the server's name for it: what a later session names as its `previousSessionId`. */
   readonly id: bigint
   /** Undefined in a guest or anonymous session. */
   readonly signer: Signer | undefined
@@ -54,7 +57,7 @@ export class Session extends Resource {
 
   /** Logs in. The context is wiped when this returns or throws. */
   static async setup(connection: Connection, context: SecurityContext, options: SessionOptions): Promise<Session> {
-    const { who, allowUnsigned = false, logonHint } = options
+    const { who, allowUnsigned = false, logonHint, previousSessionId = 0n } = options
     const preauth = connection.preauth.fork()
     try {
       let token = context.first(connection.negotiated.securityBuffer)
@@ -63,7 +66,7 @@ export class Session extends Resource {
         const reply = await connection.request({
           command: 'SESSION_SETUP',
           codec: sessionSetupRequest,
-          body: { flags: 0, securityMode: SECURITY_MODE.SIGNING_ENABLED, capabilities: CAPABILITY.DFS, previousSessionId: 0n, securityBuffer: token },
+          body: { flags: 0, securityMode: SECURITY_MODE.SIGNING_ENABLED, capabilities: CAPABILITY.DFS, previousSessionId, securityBuffer: token },
           sessionId,
           onSent: message => preauth.update(message),
         })
