@@ -62,7 +62,7 @@ const SESSION_GONE = new Set([STATUS.USER_SESSION_DELETED, STATUS.NETWORK_SESSIO
 export class Exchange {
   /** Answers that nobody waits for: late, repeated or unasked. */
   unasked = 0
-  readonly #credits = new Credits()
+  readonly #credits: Credits
   readonly #pending = new Map<number, Pending>()
   /** Given up at their deadline, but what the server grants them must be given back. */
   readonly #late = new Map<number, Pending>()
@@ -74,10 +74,17 @@ export class Exchange {
   #sweptAt = 0
   #dead: unknown
 
-  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void) {
+  /** `firstMessageId` is 1 after a multi-protocol negotiate, which uses up 0. */
+  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void, firstMessageId = 0) {
+    this.#credits = new Credits(firstMessageId)
     this.#transport = transport
     this.#timeoutMs = timeoutMs
     this.#onFatal = onFatal
+  }
+
+  /** Whether one request may move more than 64 KiB; not before it is negotiated. */
+  set multiCredit(on: boolean) {
+    this.#credits.multiCredit = on
   }
 
   /** The most bytes that one request may move now. */
@@ -89,7 +96,7 @@ export class Exchange {
   request<T>(call: Call<T>): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.#dead !== undefined) return reject(this.#dead as Error)
-      const charge = Credits.charge(call.payload ?? 0)
+      const charge = this.#credits.charge(call.payload ?? 0)
       const dueAt = now() + (call.timeoutMs ?? this.#timeoutMs)
       const pending: Pending = { call: call as Call<unknown>, charge, resolve, reject, dueAt, asyncId: 0n, onCancel: undefined }
       const start = (): void => this.#send(pending)
@@ -139,7 +146,7 @@ export class Exchange {
     const { messageId, ask } = this.#credits.spend(charge)
     const w = new Writer(HEADER_SIZE + 96 + (call.command === 'WRITE' ? (call.payload ?? 0) : 0))
     header.put(w, {
-      charge,
+      charge: this.#credits.multiCredit ? charge : 0,
       status: 0,
       command: COMMAND[call.command],
       credits: ask,
