@@ -3,6 +3,7 @@ import { asError, NbtrunError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import { decode, WireError } from '../base/wire.ts'
 import { PreauthHash } from './crypto/preauth.ts'
+import type { Sealer } from './crypto/sealer.ts'
 import type { Signer, SigningAlgorithm } from './crypto/signer.ts'
 import { empty } from './smb2/tree-connect.ts'
 import { Exchange, type Call, type Reply } from './smb2/exchange.ts'
@@ -121,6 +122,11 @@ export class Connection extends Resource {
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
+  }
+
+  /** By SessionId: who opens the sealed frames of a session. */
+  get sealers(): Map<bigint, Sealer> {
+    return this.#exchange.sealers
   }
 
   /** Answers that nobody waited for. */
