@@ -4,6 +4,7 @@ import { Resource } from '../base/resource.ts'
 import { deferred, within } from '../base/time.ts'
 import { decode } from '../base/wire.ts'
 import { PreauthHash } from './crypto/preauth.ts'
+import type { Sealer } from './crypto/sealer.ts'
 import { multiProtocolAnswer, multiProtocolRequest } from './multi-protocol.ts'
 import { agree, type Agreed, dialectRefused, offer } from './negotiation.ts'
 import { empty } from './smb2/tree-connect.ts'
@@ -128,6 +129,11 @@ export class Connection extends Resource {
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
+  }
+
+  /** By SessionId: who opens the sealed frames of a session. */
+  get sealers(): Map<bigint, Sealer> {
+    return this.#exchange.sealers
   }
 
   /** Answers that nobody waited for. */

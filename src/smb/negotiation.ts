@@ -65,7 +65,8 @@ function signingOf(host: string, dialect: Dialect, { signing }: Terms, answer: N
   const chosen = chosenSigning(answer, signing)
   if (chosen !== undefined) return chosen
   // without a word about it, it is this one
-  if (!signing.includes('AES-CMAC')) throw new NbtrunError('SIGNING_REFUSED', `${host} signs with AES-CMAC only`, { hint: 'allow it with --signing-algorithms' })
+  if (!signing.includes('AES-CMAC'))
+    throw new NbtrunError('SIGNING_REFUSED', `${host} signs with AES-CMAC only`, { hint: 'allow it with --signing-algorithms' })
   return 'AES-CMAC'
 }
 

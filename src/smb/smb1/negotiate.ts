@@ -57,7 +57,12 @@ export interface Smb1NegotiateResponse {
 export const smb1NegotiateResponse: Codec<Smb1NegotiateResponse> = {
   name: 'SMB1 NEGOTIATE response',
   put(w, { dialectIndex }) {
-    w.u32be(PROTOCOL_ID).u8(NEGOTIATE).u32(0).u8(0x80 | FLAGS).u16(FLAGS2).zeros(12)
+    w.u32be(PROTOCOL_ID)
+      .u8(NEGOTIATE)
+      .u32(0)
+      .u8(0x80 | FLAGS)
+      .u16(FLAGS2)
+      .zeros(12)
     w.u16(0xffff).u16(0xfeff).u16(0).u16(0)
     w.u8(1).u16(dialectIndex).u16(0) // WordCount, DialectIndex, ByteCount
   },

@@ -33,7 +33,10 @@ export const ioctlRequest: Codec<IoctlRequest> = {
   name: 'SMB2 IOCTL request',
   put(w, m) {
     const at = HEADER_SIZE + REQUEST_SIZE
-    w.u16(REQUEST_SIZE + 1).u16(0).u32(m.code).bytes(m.fileId)
+    w.u16(REQUEST_SIZE + 1)
+      .u16(0)
+      .u32(m.code)
+      .bytes(m.fileId)
     w.u32(at).u32(m.input.length).u32(0) // InputOffset, InputCount, MaxInputResponse
     w.u32(at).u32(0).u32(m.maxOutput) // OutputOffset, OutputCount, MaxOutputResponse
     w.u32(IS_FSCTL).u32(0).bytes(m.input)
@@ -58,7 +61,10 @@ export const ioctlResponse: Codec<IoctlResponse> = {
   name: 'SMB2 IOCTL response',
   put(w, m) {
     const at = HEADER_SIZE + RESPONSE_SIZE
-    w.u16(RESPONSE_SIZE + 1).u16(0).u32(m.code).bytes(m.fileId)
+    w.u16(RESPONSE_SIZE + 1)
+      .u16(0)
+      .u32(m.code)
+      .bytes(m.fileId)
     w.u32(at).u32(0).u32(at).u32(m.output.length).u32(0).u32(0).bytes(m.output)
   },
   get(r) {

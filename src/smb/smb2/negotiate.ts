@@ -172,10 +172,7 @@ export function clientContexts(
   salt.copy(preauth, 6)
   const encryption = {
     type: CONTEXT.ENCRYPTION,
-    data: idList(
-      ciphers,
-      CIPHER_ID,
-    ),
+    data: idList(ciphers, CIPHER_ID),
   }
   return [
     { type: CONTEXT.PREAUTH_INTEGRITY, data: preauth },
