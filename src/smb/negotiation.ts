@@ -29,6 +29,7 @@ export interface Agreed {
 /** The NEGOTIATE that these terms allow. [MS-SMB2] 3.2.4.2.2.2. `clientGuid`: 16 bytes. */
 export function offer(terms: Terms, host: string, clientGuid: Buffer): NegotiateRequest {
   const dialects = dialectsBetween(terms.minDialect, terms.maxDialect)
+  if (dialects.length === 0) throw new NbtrunError('USAGE', `no SMB dialect lies between ${terms.minDialect} and ${terms.maxDialect}`)
   const smb3 = dialects.some(isSmb3)
   const latest = dialects.includes('3.1.1')
   const encrypts = terms.ciphers.length > 0 && (latest || terms.ciphers.includes(SMB30_CIPHER))

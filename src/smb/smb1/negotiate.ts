@@ -70,10 +70,9 @@ export const smb1NegotiateResponse: Codec<Smb1NegotiateResponse> = {
     r.fixed('ProtocolId', PROTOCOL_ID, r.u32be())
     r.fixed('Command', NEGOTIATE, r.u8())
     r.skip(HEADER_SIZE - 5)
-    const words = r.u8()
-    if (words === 0) throw new WireError('WordCount is 0', r.pos - 1)
-    const dialectIndex = r.u16()
-    r.skip(2 * (words - 1))
+    const words = r.u8() // an error has none
+    const dialectIndex = words === 0 ? NONE_OF_THEM : r.u16()
+    r.skip(2 * Math.max(0, words - 1))
     r.skip(r.u16())
     return { dialectIndex }
   },
