@@ -60,7 +60,7 @@ export class Connection extends Resource {
     this.negotiated = negotiation.negotiated
     this.agreed = negotiation.agreed
     this.preauth = negotiation.preauth
-    exchange.multiCredit = this.agreed.multiCredit
+    exchange.largeMtu = this.agreed.largeMtu
   }
 
   /** Negotiates over a fresh transport, which it takes over: also a failed negotiation ends it. */

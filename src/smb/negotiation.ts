@@ -23,7 +23,7 @@ export interface Agreed {
   /** Undefined where nothing can be encrypted. */
   readonly cipher: Cipher | undefined
   /** Whether one request may move more than 64 KiB. */
-  readonly multiCredit: boolean
+  readonly largeMtu: boolean
 }
 
 /** The NEGOTIATE that these terms allow. [MS-SMB2] 3.2.4.2.2.2. `clientGuid`: 16 bytes. */
@@ -57,7 +57,7 @@ export function agree(host: string, terms: Terms, offered: NegotiateRequest, ans
   if (terms.requireEncryption && cipher === undefined) {
     throw new NbtrunError('ENCRYPTION_REFUSED', `${host} cannot encrypt with SMB ${dialect}`, { facts: { dialect } })
   }
-  return { dialect, signing, cipher, multiCredit: dialect !== '2.0.2' && (answer.capabilities & CAPABILITY.LARGE_MTU) !== 0 }
+  return { dialect, signing, cipher, largeMtu: dialect !== '2.0.2' && (answer.capabilities & CAPABILITY.LARGE_MTU) !== 0 }
 }
 
 function signingOf(host: string, dialect: Dialect, { signing }: Terms, answer: NegotiateResponse): SigningAlgorithm {

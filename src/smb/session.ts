@@ -104,7 +104,11 @@ export class Session extends Resource {
   }
 
   #send<T>(call: Call<T>): Promise<Reply> {
-    return this.connection.request({ ...call, sessionId: this.id, ...protection(this.#channel, this.encrypted) })
+    return this.connection.request(this.#own(call))
+  }
+
+  #own<T>(call: Call<T>): Call<T> {
+    return { ...call, sessionId: this.id, ...protection(this.#channel, this.encrypted) }
   }
 
   /** For children that say goodbye while the session is closing too. */

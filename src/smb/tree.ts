@@ -88,15 +88,15 @@ export class Tree extends Resource implements Files {
 
   request<T>(call: Call<T>): Promise<Reply> {
     this.requireOpen()
-    return this.session.request(this.#on(call))
+    return this.session.request(this.#own(call))
   }
 
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.session.farewellRequest(this.#on(call))
+    return this.session.farewellRequest(this.#own(call))
   }
 
-  #on<T>(call: Call<T>): Call<T> {
+  #own<T>(call: Call<T>): Call<T> {
     const sealer = this.#sealer
     return { ...call, treeId: this.id, ...(sealer === undefined ? {} : { sealer }) }
   }

@@ -6,7 +6,7 @@ const WANTED = 256
 
 export class Credits {
   /** Without it every message costs one credit, moves at most 64 KiB, and says CreditCharge 0. */
-  multiCredit = false
+  largeMtu = false
   #available = 1
   #inFlight = 0
   #nextMessageId: number
@@ -17,12 +17,12 @@ export class Credits {
 
   /** What a message of this size costs: the larger of what is sent and what may come back. */
   charge(bytes: number): number {
-    return this.multiCredit ? Math.max(1, Math.ceil(bytes / CREDIT_BYTES)) : 1
+    return this.largeMtu ? Math.max(1, Math.ceil(bytes / CREDIT_BYTES)) : 1
   }
 
   /** The most bytes that one request can move with what the server has granted so far. */
   get limitBytes(): number {
-    return this.multiCredit ? CREDIT_BYTES * Math.max(1, this.#available + this.#inFlight) : CREDIT_BYTES
+    return this.largeMtu ? CREDIT_BYTES * Math.max(1, this.#available + this.#inFlight) : CREDIT_BYTES
   }
 
   affords(charge: number): boolean {

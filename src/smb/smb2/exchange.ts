@@ -87,8 +87,8 @@ export class Exchange {
   }
 
   /** Whether one request may move more than 64 KiB; not before it is negotiated. */
-  set multiCredit(on: boolean) {
-    this.#credits.multiCredit = on
+  set largeMtu(on: boolean) {
+    this.#credits.largeMtu = on
   }
 
   /** The most bytes that one request may move now. */
@@ -141,7 +141,7 @@ export class Exchange {
     const { messageId, ask } = this.#credits.spend(charge)
     const w = new Writer(HEADER_SIZE + 96 + (call.command === 'WRITE' ? (call.payload ?? 0) : 0))
     header.put(w, {
-      charge: this.#credits.multiCredit ? charge : 0,
+      charge: this.#credits.largeMtu ? charge : 0,
       status: 0,
       command: COMMAND[call.command],
       credits: ask,

@@ -53,7 +53,7 @@ export class Peer implements Transport {
       this.fatal ??= error
       this.exchange.end(error)
     })
-    this.exchange.multiCredit = true
+    this.exchange.largeMtu = true
   }
 
   send(parts: readonly Buffer[]): void {
