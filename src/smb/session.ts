@@ -92,8 +92,21 @@ export class Session extends Resource {
     return this.#send(call)
   }
 
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    this.requireOpen()
+    return this.connection.requestAll(
+      calls.map(call => this.#own(call)),
+      options,
+    )
+  }
+
   #send<T>(call: Call<T>): Promise<Reply> {
-    return this.connection.request({ ...call, sessionId: this.id, ...(this.signer === undefined ? {} : { signer: this.signer }) })
+    return this.connection.request(this.#own(call))
+  }
+
+  #own<T>(call: Call<T>): Call<T> {
+    return { ...call, sessionId: this.id, ...(this.signer === undefined ? {} : { signer: this.signer }) }
   }
 
   /** For children that say goodbye while the session is closing too. */

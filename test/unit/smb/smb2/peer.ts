@@ -53,6 +53,7 @@ export class Peer implements Transport {
       this.fatal ??= error
       this.exchange.end(error)
     })
+    this.exchange.largeMtu = true
   }
 
   send(parts: readonly Buffer[]): void {
