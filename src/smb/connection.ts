@@ -122,10 +122,10 @@ export class Connection extends Resource {
 
   /** The most bytes that one READ or WRITE may carry now: the server's limit, and what its credits pay for. */
   get maxRead(): number {
-    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes)
   }
   get maxWrite(): number {
-    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes)
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
@@ -143,6 +143,16 @@ export class Connection extends Resource {
 
   request<T>(call: Call<T>): Promise<Reply> {
     return this.#exchange.request(call)
+  }
+
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    return this.#exchange.requestAll(calls, options)
+  }
+
+  /** Whether a frame of that many small requests would go out at once. */
+  affords(requests: number): boolean {
+    return this.#exchange.affords(requests)
   }
 
   /** Asks whether the server is there, by `session` where there is one. [MS-SMB2] 2.2.28. */
@@ -164,7 +174,6 @@ export class Connection extends Resource {
 
 /** How long the server may take to answer our FIN with its own, ms. */
 const FIN_MS = 1000
-const MAX_IO = 1024 * 1024
 const MAX_TRANSACT = 64 * 1024
 
 /** The SMB2 NEGOTIATE. */
