@@ -55,7 +55,7 @@ export class Tree extends Resource implements Files {
       await tree.close('it must be encrypted')
       throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this session cannot send (SMB ${connection.dialect})`)
     }
-    if (connection.dialect !== '3.1.1' && session.signer !== undefined) await tree.#confirm()
+    if (connection.mustConfirm && session.signer !== undefined) await tree.#confirm()
     return tree
   }
 
