@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { type Lab, startLab } from './index.ts'
+import { judge, type Lab, missing, startLab } from './index.ts'
 import { nbtrun, nbtrunReceipt, noMapping, nothingLeft } from './nbtrun.ts'
 
 const SIGNED = { '2.0.2': 'HMAC-SHA256', '2.1': 'HMAC-SHA256', '3.0': 'AES-CMAC', '3.0.2': 'AES-CMAC', '3.1.1': 'AES-GMAC' } as const
@@ -10,6 +10,8 @@ const CIPHERS = ['AES-128-GCM', 'AES-256-GCM', 'AES-128-CCM', 'AES-256-CCM'] as 
 
 /** Writes 3 MB, which is more than any request moves, reads them back, and lists. */
 const WORK = ['sh', '-c', 'cd "$NBTRUN_MOUNT" && head -c 3000001 /dev/urandom >f && cp f g && cmp f g && ls && rm f g']
+/** The same with less: what fills TCP's windows is worth a warning to tshark. */
+const LITTLE = ['sh', '-c', 'cd "$NBTRUN_MOUNT" && echo written >f && cat f && ls && rm f']
 const at = (dialect: Dialect): string[] => ['--min-dialect', dialect, '--max-dialect', dialect]
 
 describe('SMB of every age, signed and encrypted', { skip: noMapping, timeout: 120_000 }, () => {
@@ -85,6 +87,37 @@ describe('SMB of every age, signed and encrypted', { skip: noMapping, timeout: 1
     }
     await nothingLeft(lab)
   })
+
+  const seen: Record<string, readonly string[]> = {
+    'SMB 2.0.2': at('2.0.2'),
+    'SMB 2.1': at('2.1'),
+    'SMB 3.0.2': at('3.0.2'),
+    'SMB 3.0.2 with AES-128-CCM': [...at('3.0.2'), '--encrypt'],
+    'SMB 3.1.1 with AES-128-CCM': ['--encrypt', '--ciphers', 'AES-128-CCM'],
+    'SMB 3.1.1 with AES-256-GCM': ['--encrypt', '--ciphers', 'AES-256-GCM'],
+  }
+  for (const [what, options] of Object.entries(seen)) {
+    test(`${what} on the wire: nothing malformed, TREE_DISCONNECT twice, LOGOFF, FIN`, { skip: missing('capture') }, async () => {
+      const capture = await lab.capture('client1')
+      const { code } = await nbtrun(lab, LITTLE, { options })
+      const { streams, malformed } = await judge(await capture.stop(), { password: lab.password() })
+      assert.equal(code, 0)
+      const [stream, ...others] = streams.filter(s => s.bytes > 0)
+      assert.ok(stream !== undefined && others.length === 0)
+      const requests = stream.commands.filter(c => !c.response).map(c => c.command)
+      assert.deepEqual(requests.slice(-3), ['TREE_DISCONNECT', 'TREE_DISCONNECT', 'LOGOFF'])
+      assert.equal(stream.commands.at(-1)?.status, 0)
+      assert.deepEqual(
+        stream.ends.map(({ kind, from }) => [kind, from]),
+        [
+          ['FIN', stream.client],
+          ['FIN', stream.server],
+        ],
+      )
+      assert.deepEqual([malformed(stream.client), malformed(stream.server)], [[], []])
+      await nothingLeft(lab)
+    })
+  }
 
   const refusals: Record<string, [share: string, options: readonly string[], says: RegExp]> = {
     'a server that encrypts everything, and SMB 2.1': [
