@@ -100,9 +100,9 @@ describe('SMB of every age, signed and encrypted', { skip: noMapping, timeout: 1
     test(`${what} on the wire: nothing malformed, TREE_DISCONNECT twice, LOGOFF, FIN`, { skip: missing('capture') }, async () => {
       const capture = await lab.capture('client1')
       const { code } = await nbtrun(lab, LITTLE, { options })
-      const { streams, malformed } = await judge(await capture.stop(), { password: lab.password() })
+      const judgement = await judge(await capture.stop(), { password: lab.password() })
       assert.equal(code, 0)
-      const [stream, ...others] = streams.filter(s => s.bytes > 0)
+      const [stream, ...others] = judgement.streams.filter(s => s.bytes > 0)
       assert.ok(stream !== undefined && others.length === 0)
       const requests = stream.commands.filter(c => !c.response).map(c => c.command)
       assert.deepEqual(requests.slice(-3), ['TREE_DISCONNECT', 'TREE_DISCONNECT', 'LOGOFF'])
@@ -114,7 +114,7 @@ describe('SMB of every age, signed and encrypted', { skip: noMapping, timeout: 1
           ['FIN', stream.server],
         ],
       )
-      assert.deepEqual([malformed(stream.client), malformed(stream.server)], [[], []])
+      assert.deepEqual([judgement.malformed(stream.client), judgement.malformed(stream.server)], [[], []])
       await nothingLeft(lab)
     })
   }
