@@ -104,6 +104,10 @@ export class Tree extends Resource implements Files {
     )
   }
 
+  affords(requests: number): boolean {
+    return this.session.connection.affords(requests)
+  }
+
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
     return this.session.farewellRequest(this.#own(call))
