@@ -49,12 +49,12 @@ export function clientSetup(folder: string, etc: Readonly<Record<string, string>
   }
   symlinkSync(join(folder, 'repository', 'bin', 'nbtrun.js'), join(folder, 'bin', 'nbtrun'))
   return `
-mount --bind -o ro '${REPOSITORY}' '${folder}/repository'
+mount --rbind '${REPOSITORY}' '${folder}/repository'
+mount -o remount,bind,ro '${folder}/repository' || :
 : >'${folder}/bin/node'
 mount --bind '${realpathSync(process.execPath)}' '${folder}/bin/node'
 mount -t tmpfs -o mode=755,size=64k lab '${folder}/dev'
-if [ -c /dev/fuse ]; then
-  mknod '${folder}/dev/fuse' c 10 229
+if [ -c /dev/fuse ] && mknod '${folder}/dev/fuse' c 10 229; then
   chmod 666 '${folder}/dev/fuse'
   mount --bind '${folder}/dev/fuse' /dev/fuse
 fi

@@ -1,11 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientSetup } from './client.ts'
 import { coverEtc, enter, extend, type Host, keep } from './host.ts'
 import { destroy, Lab } from './lab.ts'
 import { hostSetup, plugIn, wireAddress, wireSetup } from './network.ts'
-import { isAlive, processOf } from './processes.ts'
+import { isAlive, machine, processOf } from './processes.ts'
 import { addAdministrators, addUsers, globalLines, type ServerOptions, SHARES, startDaemon, untilBound, writeConf } from './samba.ts'
 import { groupLines, newPasswords, passwdLines, type User, writeAuthFiles } from './users.ts'
 
@@ -21,7 +21,6 @@ export interface LabOptions {
 }
 
 const PREFIX = 'nbtlab-'
-const machine = (): string => `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
 
 /** Takes down what labs left whose owner was killed. */
 export function sweep(): void {
@@ -39,7 +38,7 @@ export function sweep(): void {
   }
 }
 
-/** Starts a lab; root only. About half a second. */
+/** Starts a lab; as root, be it of a user namespace (`runAsRoot`). About half a second. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const { servers = { srv: {}, srv2: {} }, clients = ['client1', 'client2'], reachable = true, interruptible = true } = options
   sweep()
