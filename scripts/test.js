@@ -18,13 +18,12 @@ const isUnit = file => file.startsWith(join('test', 'unit'))
 // the long ones first, so that the short ones fill the lanes at the end
 files.sort((a, b) => Number(isUnit(a)) - Number(isUnit(b)) || a.localeCompare(b))
 
-// without a lab nothing needs root
-const lab = files.every(isUnit) ? undefined : await tsImport('../test/lab/index.ts', import.meta.url)
-const elsewhere = await lab?.runAsRoot()
+const lab = await tsImport('../test/lab/index.ts', import.meta.url)
+const elsewhere = await lab.runAsRoot()
 if (elsewhere !== undefined) process.exit(elsewhere)
 
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
-const labs = lab === undefined ? [] : await startLabs(lab, lanes)
+const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
 const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, '--test-timeout=120000', '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
