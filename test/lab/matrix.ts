@@ -8,8 +8,8 @@ import { POOL } from './pool.ts'
 
 const REPOSITORY = dirname(dirname(import.meta.dirname))
 
-/** The acceptance of one combination: copying, locks, lifetime, signals, teardown, nothing left, each against the real server. */
-export const ACCEPTANCE = ['combination', 'files', 'life', 'terminal', 'program', 'mapping', 'wire'] as const
+/** The acceptance of one combination: copying, locks, lifetime, signals, teardown, nothing left, each against the real server. The long ones first. */
+export const ACCEPTANCE = ['tree', 'life', 'files', 'terminal', 'program', 'mapping', 'wire', 'combination'] as const
 
 export interface CellResult {
   readonly passed: number
