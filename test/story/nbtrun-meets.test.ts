@@ -16,7 +16,7 @@ import { framed } from './story.ts'
 const KEEPALIVE = Buffer.from('85000000', 'hex')
 const MIB = 2 ** 20
 const MEMORY = 200 * MIB
-/** --io-timeout is 1 s and --teardown-timeout 2 s; a program that asks a dozen times may wait for a few of its answers. */
+/** --io-timeout is 1 s where the run fails and --teardown-timeout 2 s; a program that asks a dozen times may wait for a few of its answers. */
 const PATIENCE_MS = 20_000
 
 const isRead = (frame: Buffer): boolean => frame.length >= 64 && field.command(frame) === COMMAND.READ && field.status(frame) === STATUS.SUCCESS
@@ -207,7 +207,18 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
   for (const { name, codes, meddler } of PEERS) {
     test(`${name}: ${codes.length === 0 ? 'the run goes well' : `says ${codes.join(', ')}`}, soon, in little memory`, async () => {
       await using between = await proxy({ host: lab.server().address, port: 445 }, meddler())
-      const own = ['--share', '//127.0.0.1/app', '--port', `${between.port}`, '--auth-file', lab.authFile(), '--io-timeout', '1s', '--teardown-timeout', '2s']
+      const own = [
+        '--share',
+        '//127.0.0.1/app',
+        '--port',
+        `${between.port}`,
+        '--auth-file',
+        lab.authFile(),
+        '--io-timeout',
+        codes.length === 0 ? '10s' : '1s',
+        '--teardown-timeout',
+        '2s',
+      ]
       const program = ['/bin/sh', '-c', `(${USE}) >/dev/null 2>&1`, 'sh', '{mount}', `met-${name.replaceAll(' ', '-')}`]
       const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, HOME: place }
       const began = performance.now()
