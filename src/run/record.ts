@@ -130,7 +130,7 @@ export class Record {
   }
 
   #shares(): ShareReceipt[] {
-    return this.connected.map(({ share, server }, i) => {
+    return this.connected.map(({ share, server, tree }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]
       return {
@@ -141,7 +141,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: null,
+        encryption: tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,
