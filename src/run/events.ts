@@ -56,6 +56,10 @@ export type RunEvent =
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
   /** The connection to a server is gone while it is needed: what the program does on its shares fails from now on. */
   | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
+  /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
+  | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
+  /** The teardown failed in part, and nothing else did. */
+  | { readonly type: 'not-given-back'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

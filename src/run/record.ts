@@ -22,6 +22,10 @@ export class Record {
   connected: readonly Connected[] = []
   /** How long everything was held for after the last user was gone, ms. */
   graceMs = 0
+  /** What connections were lost of, as far as it was told. */
+  readonly #losses = new Set<string>()
+  /** Shares on which a request of a program failed. */
+  readonly #failing = new Set<string>()
   #survivors: readonly Survivor[] = []
   #over = false
   #mapping: Mapping | undefined
@@ -44,8 +48,23 @@ export class Record {
   /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
   watch({ connection }: Server): void {
     void connection.closed.then(({ how, error }) => {
-      if (how === 'lost' && !this.#over) this.tell({ type: 'lost', server: connection.host, error: asError(error) })
+      if (how !== 'lost' || this.#over) return
+      const lost = asError(error)
+      this.#losses.add(lost.message)
+      this.tell({ type: 'lost', server: connection.host, error: lost })
     })
+  }
+
+  /** A program got an error that says too little. Told once a share: one silence fails many requests. */
+  requestFailed(share: string, error: NbtrunError): void {
+    if (this.#failing.has(share) || this.knowsLoss(error.message)) return
+    this.#failing.add(share)
+    this.tell({ type: 'request-failed', share, error })
+  }
+
+  /** Whether a step failed of nothing but a connection whose loss was told. */
+  knowsLoss(message: string | undefined): boolean {
+    return message !== undefined && this.#losses.has(message)
   }
 
   exited({ code, signal }: Exit): void {
@@ -111,7 +130,7 @@ export class Record {
   }
 
   #shares(): ShareReceipt[] {
-    return this.connected.map(({ share, server }, i) => {
+    return this.connected.map(({ share, server, tree }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]
       return {
@@ -122,7 +141,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: null,
+        encryption: tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,

@@ -10,6 +10,7 @@ import { Credentials } from '../smb/auth/credentials.ts'
 import { Secret } from '../smb/auth/secret.ts'
 import type { Files } from '../smb/files.ts'
 import { Folder } from '../smb/folder.ts'
+import { TERMS, type Terms } from '../smb/terms.ts'
 import type { Tree } from '../smb/tree.ts'
 import type { Record } from './record.ts'
 
@@ -74,6 +75,7 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
       },
       ioTimeoutMs: settings['io-timeout'],
       clientGuid,
+      ...termsOf(settings),
       credentials,
       who,
       allowUnsigned: kind !== 'user',
@@ -83,6 +85,17 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
     return server
   } finally {
     credentials.wipe()
+  }
+}
+
+function termsOf(settings: Settings): Terms {
+  return {
+    minDialect: settings['min-dialect'],
+    maxDialect: settings['max-dialect'],
+    signing: settings['signing-algorithms'] ?? TERMS.signing,
+    ciphers: settings.ciphers ?? TERMS.ciphers,
+    requireSigning: settings.signing === 'required',
+    requireEncryption: settings.encrypt,
   }
 }
 

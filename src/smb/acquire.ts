@@ -4,19 +4,21 @@ import type { Scope } from '../base/scope.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { spnegoNtlm } from './auth/spnego.ts'
 import { unlessAborted } from '../nbt/dial.ts'
-import { Connection } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { reach, type Reached } from './reach.ts'
 import { Session } from './session.ts'
-import { openTransport, type TransportOptions } from './transport.ts'
+import type { Terms } from './terms.ts'
+import type { TransportOptions } from './transport.ts'
 import { Tree } from './tree.ts'
 
 /** A server as a run holds it: one connection and one session, shared by all its trees, IPC$ among them. */
 export interface Server {
-  readonly transport: Awaited<ReturnType<typeof openTransport>>
+  readonly transport: Reached['transport']
   readonly connection: Connection
   readonly session: Session
 }
 
-export interface Login {
+export interface Login extends Partial<Terms> {
   readonly host: string
   readonly transport: Omit<TransportOptions, 'signal'>
   readonly ioTimeoutMs: number
@@ -35,16 +37,7 @@ const STEP_MS = 2000
 export async function logIn(scope: Scope, login: Login): Promise<Server> {
   const { host } = login
   const { transport, connection } = await scope.acquire('connect', `connection ${host}`, {
-    open: async signal => {
-      const transport = await openTransport({ ...login.transport, signal })
-      const stop = (): void => transport.destroy()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        return { transport, connection: await Connection.negotiate(transport, login) }
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    },
+    open: signal => reach({ ...login.transport, signal }, login),
     undo: (taken, signal) => giveBack(taken.connection, signal),
     undoMs: STEP_MS,
     undoName: `FIN ${host}`,

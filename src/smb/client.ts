@@ -7,8 +7,9 @@ import { Secret } from './auth/secret.ts'
 import type { DirEntry, Files } from './files.ts'
 import { withOpen } from './open.ts'
 import type { Session } from './session.ts'
+import type { Terms } from './terms.ts'
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Partial<Terms> {
   /** `alice`; a domain goes into `domain`. */
   readonly user: string
   readonly password: string
@@ -29,12 +30,21 @@ export interface CallOptions {
 
 /** Logs in on a server. Throws NbtrunError; after a failure nothing is held. */
 export async function connect(host: string, options: ConnectOptions): Promise<Client> {
-  const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal } = options
+  const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal, ...terms } = options
   const scope = new Scope(signal ?? new AbortController().signal)
   const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
-    const { session } = await logIn(scope, { host, transport, ioTimeoutMs, clientGuid: randomBytes(16), credentials, who: user, allowUnsigned: false })
+    const { session } = await logIn(scope, {
+      ...terms,
+      host,
+      transport,
+      ioTimeoutMs,
+      clientGuid: randomBytes(16),
+      credentials,
+      who: user,
+      allowUnsigned: false,
+    })
     return new Client(scope, session)
   } catch (thrown) {
     await scope.unwind()

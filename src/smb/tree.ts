@@ -1,6 +1,8 @@
-import { NbtrunError } from '../base/errors.ts'
+import { asError, NbtrunError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import { decode, type Codec } from '../base/wire.ts'
+import { confirmNegotiation } from './confirm.ts'
+import type { Cipher, Sealer } from './crypto/sealer.ts'
 import type { FileInfo, Files, OpenOptions, VolumeInfo } from './files.ts'
 import { Open, openingRequest, withOpen } from './open.ts'
 import { ALREADY_GONE, type Session } from './session.ts'
@@ -9,6 +11,7 @@ import type { Call, Reply } from './smb2/exchange.ts'
 import { FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
 import { INFO } from './smb2/info.ts'
 import { closeRequest } from './smb2/io.ts'
+import { SECURITY_MODE } from './smb2/negotiate.ts'
 import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './smb2/tree-connect.ts'
 import { refused, STATUS, statusName } from './status.ts'
 
@@ -29,27 +32,54 @@ export class Tree extends Resource implements Files {
     this.connected = connected
   }
 
+  /** Connects, and on the first share of a connection before 3.1.1 has the server confirm what was negotiated: DOWNGRADE ends the connection. */
   static async connect(session: Session, share: string): Promise<Tree> {
-    const { host } = session.connection
-    const label = `//${host}/${share}`
+    const { connection } = session
+    const label = `//${connection.host}/${share}`
     const reply = await session.request({
       command: 'TREE_CONNECT',
       codec: treeConnectRequest,
-      body: { flags: 0, path: `\\\\${host}\\${share}` },
+      body: { flags: 0, path: `\\\\${connection.host}\\${share}` },
       onLate: ({ header: { status, treeId } }) => {
         if (status === STATUS.SUCCESS) session.farewellRequest({ command: 'TREE_DISCONNECT', codec: empty, body: null, treeId }).catch(() => {})
       },
     })
-    if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `connecting to ${label}`, 'tree-connect')
+    if (reply.header.status !== STATUS.SUCCESS) throw treeRefused(reply.header.status, label, session)
     const connected = decode(treeConnectResponse, reply.body)
     const tree = new Tree(session, share, reply.header.treeId, connected)
-    if ((connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0) {
+    if ((connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0 && session.sealer === undefined) {
       await tree.close('it must be encrypted')
-      throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this version cannot send`, {
-        hint: "ask the server's admin for a share without SMB encryption",
-      })
+      throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this session cannot send (SMB ${connection.dialect})`)
     }
+    if (connection.dialect !== '3.1.1' && session.signer !== undefined) await tree.#confirm()
     return tree
+  }
+
+  async #confirm(): Promise<void> {
+    const { connection } = this.session
+    connection.confirmation ??= confirmNegotiation(connection, this)
+    try {
+      await connection.confirmation
+    } catch (thrown) {
+      // what was negotiated is not to be used, but the session was granted and is given back
+      if (asError(thrown).code === 'DOWNGRADE') await connection.close('its negotiation was tampered with')
+      else {
+        connection.confirmation = undefined // nothing is known: the next share asks again
+        await this.close('the negotiation could not be confirmed')
+      }
+      throw thrown
+    }
+  }
+
+  /** What everything on this share is encrypted with; undefined where it is not. */
+  get cipher(): Cipher | undefined {
+    return this.#sealer?.cipher
+  }
+
+  /** For the whole session's sake, or because this share alone demands it. [MS-SMB2] 3.2.4.1.8. */
+  get #sealer(): Sealer | undefined {
+    const { encrypted, sealer } = this.session
+    return encrypted || (this.connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0 ? sealer : undefined
   }
 
   get isDisk(): boolean {
@@ -58,12 +88,17 @@ export class Tree extends Resource implements Files {
 
   request<T>(call: Call<T>): Promise<Reply> {
     this.requireOpen()
-    return this.session.request({ ...call, treeId: this.id })
+    return this.session.request(this.#own(call))
   }
 
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.session.farewellRequest({ ...call, treeId: this.id })
+    return this.session.farewellRequest(this.#own(call))
+  }
+
+  #own<T>(call: Call<T>): Call<T> {
+    const sealer = this.#sealer
+    return { ...call, treeId: this.id, ...(sealer === undefined ? {} : { sealer }) }
   }
 
   /** Sends one request and decodes its answer; any other status than success is an error that says what was being done. */
@@ -124,4 +159,17 @@ export class Tree extends Resource implements Files {
   protected override drop(): void {
     // nothing local but its opens, which are its children
   }
+}
+
+/** A refusal that may have to do with how the session is protected says so. */
+function treeRefused(status: number, label: string, { connection, signer }: Session): NbtrunError {
+  const error = refused(status, `connecting to ${label}`, 'tree-connect')
+  if (error.code !== 'ACCESS_DENIED') return error
+  const { facts, message } = error
+  if (signer === undefined && (connection.negotiated.securityMode & SECURITY_MODE.SIGNING_REQUIRED) !== 0) {
+    return new NbtrunError('SIGNING_REQUIRED', `${message}: it requires signed requests, and this session cannot sign`, { facts })
+  }
+  if (connection.cipher !== undefined) return error
+  // [MS-SMB2] 3.3.5.7: so a server refuses who cannot encrypt on a share where everything is encrypted
+  return new NbtrunError(error.code, message, { facts, hint: `${error.hint}; or it must be encrypted, which SMB ${connection.dialect} here cannot` })
 }

@@ -3,10 +3,11 @@ import { Credentials } from '../../src/smb/auth/credentials.ts'
 import { hmacMd5 } from '../../src/smb/auth/ntlm.ts'
 import { authenticateMessage } from '../../src/smb/auth/ntlm-messages.ts'
 import { Secret } from '../../src/smb/auth/secret.ts'
-import { signingKey } from '../../src/smb/crypto/keys.ts'
+import { openChannel } from '../../src/smb/crypto/channel.ts'
 import { PreauthHash } from '../../src/smb/crypto/preauth.ts'
 import { Rc4 } from '../../src/smb/crypto/rc4.ts'
-import { type Signer, type SigningAlgorithm, signerFor } from '../../src/smb/crypto/signer.ts'
+import type { Signer } from '../../src/smb/crypto/signer.ts'
+import { dialectOf, isSmb3 } from '../../src/smb/smb2/dialect.ts'
 import { COMMAND, FLAG } from '../../src/smb/smb2/header.ts'
 import { STATUS } from '../../src/smb/status.ts'
 import type { Lab } from '../lab/index.ts'
@@ -28,7 +29,7 @@ export function impostor(lab: Lab, lie: Lie): Meddler {
   let sessionKey: Buffer | undefined
   let toClient: Signer | undefined
   let toServer: Signer | undefined
-  let algorithms: readonly [client: SigningAlgorithm, server: SigningAlgorithm] = ['AES-GMAC', 'AES-GMAC']
+  let agreed: readonly [client: Agreed, server: Agreed] = [LATEST, LATEST]
   let index = 0
 
   const isSetup = (frame: Buffer): boolean => field.command(frame) <= COMMAND.SESSION_SETUP
@@ -43,8 +44,8 @@ export function impostor(lab: Lab, lie: Lie): Meddler {
           const login = decode(authenticateMessage, frame.subarray(at))
           const baseKey = hmacMd5(credentials.key!.bytes, login.ntResponse.subarray(0, 16)) // NTProofStr
           sessionKey = login.sessionKey.length === 0 ? baseKey : new Rc4(baseKey).apply(login.sessionKey)
-          toClient = signerFor(algorithms[0], signingKey({ sessionKey, preauth: heardByClient.value }))
-          toServer = signerFor(algorithms[1], signingKey({ sessionKey, preauth: heardByServer.value }))
+          toClient = openChannel(agreed[0], { sessionKey, preauth: heardByClient.value }).signer
+          toServer = openChannel(agreed[1], { sessionKey, preauth: heardByServer.value }).signer
         }
       } else if (isSigned(frame)) toServer?.sign(frame)
       return frame
@@ -57,16 +58,21 @@ export function impostor(lab: Lab, lie: Lie): Meddler {
       const told = lie(frame, index++, wire)
       if (told === undefined) return undefined
       if (hashed) heardByClient.update(told)
-      if (field.command(was) === COMMAND.NEGOTIATE) algorithms = [signingOf(told), signingOf(was)]
+      if (field.command(was) === COMMAND.NEGOTIATE) agreed = [agreedIn(told), agreedIn(was)]
       if (isSigned(was) && isSigned(told)) toClient?.sign(told)
       return told
     },
   }
 }
 
-/** What a NEGOTIATE answer chose, as far as it can be read. [MS-SMB2] 2.2.4.1.4. */
-function signingOf(m: Buffer): SigningAlgorithm {
+type Agreed = Parameters<typeof openChannel>[0]
+const LATEST: Agreed = { dialect: '3.1.1', signing: 'AES-GMAC', cipher: undefined }
+
+/** What a NEGOTIATE answer chose, as far as it can be read. [MS-SMB2] 2.2.4 and 2.2.4.1.4. */
+function agreedIn(m: Buffer): Agreed {
+  const dialect = dialectOf(m.length < 70 ? 0 : m.readUInt16LE(64 + 4)) ?? '3.1.1'
+  if (dialect !== '3.1.1') return { dialect, signing: isSmb3(dialect) ? 'AES-CMAC' : 'HMAC-SHA256', cipher: undefined }
   const at = m.indexOf(Buffer.from('0800040000000000', 'hex'), 128) // type 8, four bytes
   const id = at < 0 || at + 12 > m.length ? 1 : m.readUInt16LE(at + 10)
-  return (['HMAC-SHA256', 'AES-CMAC', 'AES-GMAC'] as const)[id] ?? 'AES-GMAC'
+  return { ...LATEST, signing: (['HMAC-SHA256', 'AES-CMAC', 'AES-GMAC'] as const)[id] ?? 'AES-GMAC' }
 }

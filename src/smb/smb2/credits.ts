@@ -5,18 +5,24 @@ const CREDIT_BYTES = 65_536
 const WANTED = 256
 
 export class Credits {
+  /** Without it every message costs one credit, moves at most 64 KiB, and says CreditCharge 0. */
+  largeMtu = false
   #available = 1
   #inFlight = 0
-  #nextMessageId = 0
+  #nextMessageId: number
+
+  constructor(firstMessageId = 0) {
+    this.#nextMessageId = firstMessageId
+  }
 
   /** What a message of this size costs: the larger of what is sent and what may come back. */
-  static charge(bytes: number): number {
-    return Math.max(1, Math.ceil(bytes / CREDIT_BYTES))
+  charge(bytes: number): number {
+    return this.largeMtu ? Math.max(1, Math.ceil(bytes / CREDIT_BYTES)) : 1
   }
 
   /** The most bytes that one request can move with what the server has granted so far. */
   get limitBytes(): number {
-    return CREDIT_BYTES * Math.max(1, this.#available + this.#inFlight)
+    return this.largeMtu ? CREDIT_BYTES * Math.max(1, this.#available + this.#inFlight) : CREDIT_BYTES
   }
 
   affords(charge: number): boolean {

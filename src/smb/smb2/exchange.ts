@@ -1,11 +1,14 @@
 import { NbtrunError } from '../../base/errors.ts'
 import { now, spell } from '../../base/time.ts'
-import { decode, WireError, Writer, type Codec } from '../../base/wire.ts'
+import { WireError, Writer, type Codec } from '../../base/wire.ts'
+import type { Sealer } from '../crypto/sealer.ts'
 import type { Signer } from '../crypto/signer.ts'
-import { STATUS, statusName } from '../status.ts'
+import { STATUS } from '../status.ts'
 import type { Transport } from '../transport.ts'
+import { requireAuthentic } from './authentic.ts'
 import { Credits } from './credits.ts'
 import { COMMAND, commandName, FLAG, header, HEADER_SIZE, UNSOLICITED, type CommandName, type Header } from './header.ts'
+import { messagesIn, type Received } from './inbound.ts'
 
 export interface Call<T> {
   readonly command: CommandName
@@ -15,6 +18,8 @@ export interface Call<T> {
   readonly treeId?: number
   /** Signs the request; the answer must then be signed too. */
   readonly signer?: Signer
+  /** Encrypts the request, which is then not signed; the answer must come encrypted with the same session's key. */
+  readonly sealer?: Sealer
   /** The larger of what is sent and what may come back, in bytes; it decides the credits. */
   readonly payload?: number
   /** For ever: `Infinity`. Default: the exchange's limit. */
@@ -52,9 +57,6 @@ interface Waiting {
 
 const SWEEP_MS = 250
 
-/** An answer to these may be unsigned: the server has no key for the session any more. */
-const SESSION_GONE = new Set([STATUS.USER_SESSION_DELETED, STATUS.NETWORK_SESSION_EXPIRED])
-
 /**
  * Requests and their answers over one transport: message ids, credits, signatures, deadlines. One writer; the reader only sorts answers to
  * requests. A broken or unsigned answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
@@ -62,7 +64,9 @@ const SESSION_GONE = new Set([STATUS.USER_SESSION_DELETED, STATUS.NETWORK_SESSIO
 export class Exchange {
   /** Answers that nobody waits for: late, repeated or unasked. */
   unasked = 0
-  readonly #credits = new Credits()
+  /** By SessionId: who opens the sealed frames of a session. Its session enters it, and takes it out when it ends. */
+  readonly sealers = new Map<bigint, Sealer>()
+  readonly #credits: Credits
   readonly #pending = new Map<number, Pending>()
   /** Given up at their deadline, but what the server grants them must be given back. */
   readonly #late = new Map<number, Pending>()
@@ -74,10 +78,17 @@ export class Exchange {
   #sweptAt = 0
   #dead: unknown
 
-  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void) {
+  /** `firstMessageId` is 1 after a multi-protocol negotiate, which uses up 0. */
+  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void, firstMessageId = 0) {
+    this.#credits = new Credits(firstMessageId)
     this.#transport = transport
     this.#timeoutMs = timeoutMs
     this.#onFatal = onFatal
+  }
+
+  /** Whether one request may move more than 64 KiB; not before it is negotiated. */
+  set largeMtu(on: boolean) {
+    this.#credits.largeMtu = on
   }
 
   /** The most bytes that one request may move now. */
@@ -89,7 +100,7 @@ export class Exchange {
   request<T>(call: Call<T>): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.#dead !== undefined) return reject(this.#dead as Error)
-      const charge = Credits.charge(call.payload ?? 0)
+      const charge = this.#credits.charge(call.payload ?? 0)
       const dueAt = now() + (call.timeoutMs ?? this.#timeoutMs)
       const pending: Pending = { call: call as Call<unknown>, charge, resolve, reject, dueAt, asyncId: 0n, onCancel: undefined }
       const start = (): void => this.#send(pending)
@@ -117,16 +128,7 @@ export class Exchange {
   receive(frame: Buffer): void {
     if (this.#dead !== undefined) return
     try {
-      for (let at = 0; ; ) {
-        const rest = frame.subarray(at)
-        const h = decode(header, rest)
-        if (h.next !== 0 && (h.next < HEADER_SIZE || h.next % 8 !== 0 || h.next > rest.length - HEADER_SIZE)) {
-          throw new WireError(`NextCommand of ${h.next} is outside`, at)
-        }
-        this.#answer(h, h.next === 0 ? rest : rest.subarray(0, h.next))
-        if (h.next === 0) break
-        at += h.next
-      }
+      for (const received of messagesIn(frame, this.sealers)) this.#answer(received)
       this.#startWaiting()
     } catch (thrown) {
       if (!(thrown instanceof NbtrunError)) throw thrown
@@ -139,11 +141,11 @@ export class Exchange {
     const { messageId, ask } = this.#credits.spend(charge)
     const w = new Writer(HEADER_SIZE + 96 + (call.command === 'WRITE' ? (call.payload ?? 0) : 0))
     header.put(w, {
-      charge,
+      charge: this.#credits.largeMtu ? charge : 0,
       status: 0,
       command: COMMAND[call.command],
       credits: ask,
-      flags: call.signer === undefined ? 0 : FLAG.SIGNED,
+      flags: isSigned(call) ? FLAG.SIGNED : 0,
       next: 0,
       messageId,
       asyncId: 0n,
@@ -153,10 +155,10 @@ export class Exchange {
     try {
       call.codec.put(w, call.body)
       const message = w.done()
-      call.signer?.sign(message)
+      const frame = protect(call, message)
       this.#pending.set(messageId, p)
       call.onSent?.(message)
-      this.#transport.send([message])
+      this.#transport.send([frame])
     } catch (thrown) {
       this.#pending.delete(messageId)
       this.#credits.unspend(charge)
@@ -195,7 +197,7 @@ export class Exchange {
       status: 0,
       command: COMMAND.CANCEL,
       credits: 0,
-      flags: (isAsync ? FLAG.ASYNC : 0) | (p.call.signer === undefined ? 0 : FLAG.SIGNED),
+      flags: (isAsync ? FLAG.ASYNC : 0) | (isSigned(p.call) ? FLAG.SIGNED : 0),
       next: 0,
       messageId,
       asyncId: p.asyncId,
@@ -204,26 +206,26 @@ export class Exchange {
     })
     w.u16(4).u16(0)
     try {
-      p.call.signer?.sign(w.done())
-      this.#transport.send([w.done()])
+      this.#transport.send([protect(p.call, w.done())])
     } catch (thrown) {
       if (!(thrown instanceof NbtrunError)) throw thrown // the connection or the session is closed: nobody is left to tell
     }
   }
 
-  #answer(h: Header, message: Buffer): void {
+  #answer(received: Received): void {
+    const { header: h, message } = received
     if ((h.flags & FLAG.SERVER_TO_REDIR) === 0) throw new WireError('an answer that is none: SERVER_TO_REDIR is not set', 16)
     this.#credits.granted(h.credits)
     const p = h.messageId === UNSOLICITED ? undefined : this.#pending.get(h.messageId)
     if (p === undefined) {
       this.unasked++
-      this.#answerLate(h, message)
+      this.#answerLate(received)
       return
     }
     const want = COMMAND[p.call.command]
     if (h.command !== want) throw new WireError(`answer to ${commandName(want)} says it is ${commandName(h.command)}`, 12)
     const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
-    this.#verify(p.call, h, message, interim)
+    requireAuthentic(p.call, received, interim)
     if (interim) {
       const isFirst = p.asyncId === 0n
       p.asyncId = h.asyncId
@@ -235,29 +237,13 @@ export class Exchange {
     this.#settle(p, () => p.resolve({ header: h, body: message.subarray(HEADER_SIZE), message }))
   }
 
-  #answerLate(h: Header, message: Buffer): void {
+  #answerLate(received: Received): void {
+    const { header: h, message } = received
     const p = this.#late.get(h.messageId)
     if (p === undefined || h.command !== COMMAND[p.call.command] || h.status === STATUS.PENDING) return
     this.#late.delete(h.messageId)
-    this.#verify(p.call, h, message, false)
+    requireAuthentic(p.call, received, false)
     p.call.onLate?.({ header: h, body: message.subarray(HEADER_SIZE), message })
-  }
-
-  /** [MS-SMB2] 3.2.5.1.3. */
-  #verify(call: Call<unknown>, h: Header, message: Buffer, interim: boolean): void {
-    const { signer } = call
-    if (signer === undefined) return
-    if ((h.flags & FLAG.SIGNED) !== 0) {
-      if (signer.verify(message)) return
-      throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} has a wrong signature (${signer.algorithm})`, {
-        hint: 'somebody or something between here and the server changes what is sent; nothing more was read or written',
-      })
-    }
-    // Interim answers are not signed; some servers do not sign LOGOFF's, nor can they where the session is gone.
-    if (interim || call.command === 'LOGOFF' || SESSION_GONE.has(h.status)) return
-    throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} (${statusName(h.status)}) is not signed`, {
-      hint: "the session is signed, so the answer is not the server's",
-    })
   }
 
   #startWaiting(): void {
@@ -314,4 +300,15 @@ export class Exchange {
       p.reject(new NbtrunError('TIMED_OUT', `the server did not answer ${p.call.command} within ${limit}`, { facts: { errno: 'ETIMEDOUT' } })),
     )
   }
+}
+
+function isSigned({ signer, sealer }: Call<unknown>): boolean {
+  return signer !== undefined && sealer === undefined
+}
+
+/** The frame to send: sealed, or else the message itself, signed where its session signs. */
+function protect({ signer, sealer, sessionId = 0n }: Call<unknown>, message: Buffer): Buffer {
+  if (sealer !== undefined) return sealer.seal(sessionId, message)
+  signer?.sign(message)
+  return message
 }
