@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { cell, WHO, wayOf, WIRES } from './cell.ts'
 import { type Lab, useLab } from './index.ts'
-import { nbtrunReceipt, noMapping, nothingLeft, words } from './nbtrun.ts'
+import { nbtrunReceipt, noMapping, nothingLeft, sameAsCell, words } from './nbtrun.ts'
 
 /** As smbstatus spells them. */
 const DIALECTS: Record<string, string> = { '3.1.1': 'SMB3_11', '3.0.2': 'SMB3_02', '2.1': 'SMB2_10', '2.0.2': 'SMB2_02' }
@@ -17,9 +17,9 @@ for (const user of WHO) {
     })
 
     test('is what the receipt names, and every step of the teardown was answered', async () => {
-      // nbtrunReceipt compares way, dialect, signing and encryption
       const { code, stderr, receipt } = await nbtrunReceipt(lab, ['/bin/sh', '-c', 'echo x > "$NBTRUN_MOUNT/x"; cat "$NBTRUN_MOUNT/x"'], { user })
       assert.deepEqual([code, stderr, receipt.end], [0, '', 'acknowledged'])
+      sameAsCell(receipt, { user })
       const goodbye = receipt.steps.filter(({ phase, name }) => phase === 'teardown' && /TREE_DISCONNECT|LOGOFF|FIN/.test(name))
       assert.ok(goodbye.length >= 4 && goodbye.every(({ ok }) => ok), JSON.stringify(goodbye))
       await nothingLeft(lab)

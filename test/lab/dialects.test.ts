@@ -97,23 +97,23 @@ describe('SMB of every age, signed and encrypted', { skip: noMapping, timeout: 1
       at('2.0.2'),
       /connecting to \/\/srv\/sealed: server said STATUS_ACCESS_DENIED; .*or it must be encrypted, which SMB 2\.0\.2 here cannot \[ACCESS_DENIED\]/,
     ],
-    '--encrypt, and SMB 2.1': [
-      '//srv/app',
-      [...at('2.1'), '--encrypt'],
-      /srv cannot encrypt with SMB 2\.1; leave out --encrypt, .*\[ENCRYPTION_REFUSED\]/,
-    ],
+    '--encrypt, and SMB 2.1': ['//srv/app', [...at('2.1'), '--encrypt'], /srv cannot encrypt with SMB 2\.1; leave out --encrypt, .*\[ENCRYPTION_REFUSED\]/],
     '--encrypt, and a cipher that SMB 3.0 does not have': [
       '//srv/app',
       [...at('3.0'), '--encrypt', '--ciphers', 'AES-256-GCM'],
       /srv cannot encrypt with SMB 3\.0; .*\[ENCRYPTION_REFUSED\]/,
     ],
-    '--encrypt, and nobody': ['//srv/app', ['--encrypt', '--anonymous'], /the session of nobody on srv cannot be encrypted; log in with --user.*\[ENCRYPTION_REFUSED\]/],
+    '--encrypt, and nobody': [
+      '//srv/app',
+      ['--encrypt', '--anonymous'],
+      /the session of nobody on srv cannot be encrypted; log in with --user.*\[ENCRYPTION_REFUSED\]/,
+    ],
     '--signing required, and nobody': [
       '//srv/app',
       ['--signing', 'required', '--anonymous'],
       /the session of nobody on srv cannot be signed; log in with --user.*\[SIGNING_REFUSED\]/,
     ],
-    'SMB1': ['//srv/app', ['--min-dialect', 'NT1'], /--min-dialect asks for SMB1 \(NT1\), which this version cannot speak yet; the oldest is 2\.0\.2 \[USAGE\]/],
+    SMB1: ['//srv/app', ['--min-dialect', 'NT1'], /--min-dialect asks for SMB1 \(NT1\), which this version cannot speak yet; the oldest is 2\.0\.2 \[USAGE\]/],
   }
   for (const [what, [share, options, says]] of Object.entries(refusals)) {
     test(`${what}: one line, and nothing is left`, async () => {

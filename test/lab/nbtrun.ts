@@ -41,15 +41,17 @@ export async function nbtrunReceipt(lab: Lab, program: readonly string[], call: 
   const file = here(lab, `receipt-${++receipts}.json`, call)
   const outcome = await nbtrun(lab, program, { ...call, options: [...(call.options ?? []), '--receipt', file] })
   const receipt = JSON.parse(readFileSync(file, 'utf8')) as Receipt
-  for (const share of receipt.shares) sameAsCell(share, call)
+  if (cell.way !== undefined) sameAsCell(receipt, call)
   return { ...outcome, receipt }
 }
 
-/** The receipt names what this cell of the matrix is about. */
-function sameAsCell({ dialect, signing, encryption, mapping, way }: Receipt['shares'][number], { user = ME }: Call): void {
+/** The receipt names this cell of the matrix for each share, and nothing else. */
+export function sameAsCell({ shares }: Receipt, { user = ME }: Call): void {
   const wire = WIRES[cell.wire]
-  assert.deepEqual([dialect, signing, encryption], [wire.dialect, wire.signing, wire.encryption])
-  if (mapping !== 'none') assert.deepEqual([mapping, way], [wayOf(user) === 'c' ? 'shared' : 'private', wayOf(user)])
+  for (const { dialect, signing, encryption, mapping, way } of shares) {
+    assert.deepEqual([dialect, signing, encryption], [wire.dialect, wire.signing, wire.encryption])
+    if (mapping !== 'none') assert.deepEqual([mapping, way], [wayOf(user) === 'c' ? 'shared' : 'private', wayOf(user)])
+  }
 }
 
 /** A file of the user's on a client: in their temporary folder. */
