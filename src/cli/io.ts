@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
-import type { RunIo } from '../run/events.ts'
+import { spell } from '../base/time.ts'
+import { type RunIo, staleLine } from '../run/events.ts'
 import { endLine, failedStepLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
 import { print } from './report.ts'
 
@@ -31,6 +32,10 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return event.step.phase === 'teardown' && !event.step.ok ? print(failedStepLine(event.step)) : undefined
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message}`)
+        case 'reconnected':
+          return verbose ? print(`the connection to ${event.server} was lost and is there again after ${spell(event.ms)}`) : undefined
+        case 'stale':
+          return settings.quiet ? undefined : print(staleLine(event))
         case 'plan':
           return event.lines.forEach(print)
         case 'receipt':

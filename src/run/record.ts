@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
-import { asError, type NbtrunError } from '../base/errors.ts'
+import type { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
-import type { Server } from '../smb/acquire.ts'
+import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { RunEvent, RunIo, StartedShare, Survivor } from './events.ts'
+import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -24,6 +24,7 @@ export class Record {
   graceMs = 0
   #survivors: readonly Survivor[] = []
   #over = false
+  #reconnects = 0
   #mapping: Mapping | undefined
   #seen: readonly Seen[] = []
   readonly #run: string
@@ -41,11 +42,19 @@ export class Record {
     this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events')
   }
 
-  /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
-  watch({ connection }: Server): void {
-    void connection.closed.then(({ how, error }) => {
-      if (how === 'lost' && !this.#over) this.tell({ type: 'lost', server: connection.host, error: asError(error) })
-    })
+  /** Says when the connection is lost while it is needed, and when there is a new one; what happens to it in the teardown is the teardown's to tell. */
+  watch(lifeline: Lifeline, scope: Scope): void {
+    const { host: server } = lifeline
+    lifeline.listener = {
+      lost: error => {
+        if (!this.#over) this.tell({ type: 'lost', server, error })
+      },
+      reconnected: ms => {
+        this.#reconnects++
+        scope.note('reconnect', `session ${server}`)
+        this.tell({ type: 'reconnected', server, ms })
+      },
+    }
   }
 
   exited({ code, signal }: Exit): void {
@@ -82,6 +91,7 @@ export class Record {
 
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
+    if (event.type === 'stale') this.#warnings.push(staleLine(event))
     if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
     this.#io.tell(event)
   }
@@ -94,6 +104,7 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
+      reconnects: this.#reconnects,
       heldMs: round(scope.elapsed),
       graceMs: round(this.graceMs),
       releasedMs: round(releasedMs),

@@ -5,6 +5,7 @@ import { connectTree, logIn } from './acquire.ts'
 import { Credentials } from './auth/credentials.ts'
 import { Secret } from './auth/secret.ts'
 import type { DirEntry, Files } from './files.ts'
+import type { Lifeline } from './lifeline/lifeline.ts'
 import { withOpen } from './open.ts'
 import type { Session } from './session.ts'
 
@@ -34,8 +35,8 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
   const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
-    const { session } = await logIn(scope, { host, transport, ioTimeoutMs, clientGuid: randomBytes(16), credentials, who: user, allowUnsigned: false })
-    return new Client(scope, session)
+    const lifeline = await logIn(scope, { host, transport, ioTimeoutMs, clientGuid: randomBytes(16), credentials, who: user, allowUnsigned: false })
+    return new Client(scope, lifeline)
   } catch (thrown) {
     await scope.unwind()
     throw thrown
@@ -48,16 +49,18 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
 export class Client implements AsyncDisposable {
   readonly session: Session
   readonly #scope: Scope
+  readonly #lifeline: Lifeline
 
-  constructor(scope: Scope, session: Session) {
+  constructor(scope: Scope, lifeline: Lifeline) {
     this.#scope = scope
-    this.session = session
+    this.#lifeline = lifeline
+    this.session = lifeline.session
   }
 
   /** Connects to a share, `app` or `IPC$`. */
   async tree(share: string, { signal }: CallOptions = {}): Promise<Share> {
     signal?.throwIfAborted()
-    return new Share(await connectTree(this.#scope, this.session, share))
+    return new Share(await connectTree(this.#scope, this.#lifeline, share))
   }
 
   /** TREE_DISCONNECT, LOGOFF, FIN; resolves to all steps, those of the teardown last, and never rejects. */
