@@ -121,10 +121,10 @@ export class Known {
   /** Why what the server has now is not the file as we left it; undefined when it is. */
   difference(info: FileInfo, gap: Gap): string | undefined {
     const was = this.#info
-    const untouched = this.#writtenAt === undefined && !this.#retouched
-    // some servers make the creation time up from others
-    if (info.id !== was.id || info.directory !== was.directory || (untouched && info.created !== was.created)) return 'another file has its name now'
+    if (info.id !== was.id || info.directory !== was.directory) return 'another file has its name now'
     if (info.directory) return undefined // what it lists may change at any time
+    // some servers make the creation time up from the others, which move with what is done here
+    if (this.#writtenAt === undefined && !this.#retouched && info.created !== was.created) return 'another file has its name now'
     if (info.size < (this.#least ?? this.#size) || info.size > this.#most) return `its size is ${info.size} now, not ${this.#size}`
     return this.#timesFit(info, gap) ? undefined : 'it was written meanwhile'
   }
