@@ -38,7 +38,12 @@ export class Connection extends Resource {
   /** Over NEGOTIATE and its answer; every session continues from here. Of use with 3.1.1 alone. */
   readonly preauth: PreauthHash
   readonly ioTimeoutMs: number
-  /** Set by the first tree connect before 3.1.1: settles when the server has confirmed, signed, what was negotiated. */
+  /**
+   * Whether the server must confirm, signed, what was negotiated. With 3.1.1 the login's hash has done so. A server that took the only dialect there
+   * was from an SMB1 NEGOTIATE never saw the rest of our offer, and nothing better could be struck from it.
+   */
+  readonly mustConfirm: boolean
+  /** Set by the first tree connect where that is so: settles when the server has. */
   confirmation: Promise<void> | undefined
   readonly #exchange: Exchange
   /** How the transport ended, where not by the server's orderly end. */
@@ -48,7 +53,7 @@ export class Connection extends Resource {
     transport: Transport,
     exchange: Exchange,
     { host, ioTimeoutMs }: ConnectionOptions,
-    negotiation: Pick<Connection, 'terms' | 'offered' | 'negotiated' | 'agreed' | 'preauth'>,
+    negotiation: Pick<Connection, 'terms' | 'offered' | 'negotiated' | 'agreed' | 'preauth' | 'mustConfirm'>,
   ) {
     super(`connection to ${host}`)
     this.transport = transport
@@ -60,6 +65,7 @@ export class Connection extends Resource {
     this.negotiated = negotiation.negotiated
     this.agreed = negotiation.agreed
     this.preauth = negotiation.preauth
+    this.mustConfirm = negotiation.mustConfirm
     exchange.largeMtu = this.agreed.largeMtu
   }
 
@@ -98,9 +104,11 @@ export class Connection extends Resource {
         negotiated = multiProtocolAnswer(host, offered.dialects, frame)
         exchange = new Exchange(transport, ioTimeoutMs, fatal, 1) // MessageId 0 is used up
       }
+      const inSmb1 = negotiated !== undefined
       negotiated ??= await askFor(exchange, host, terms, offered, preauth)
       const agreed = agree(host, terms, offered, negotiated)
-      connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth })
+      const mustConfirm = agreed.dialect !== '3.1.1' && !(inSmb1 && offered.dialects.length === 1)
+      connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth, mustConfirm })
       return connection
     } catch (thrown) {
       end(thrown)
@@ -122,10 +130,10 @@ export class Connection extends Resource {
 
   /** The most bytes that one READ or WRITE may carry now: the server's limit, and what its credits pay for. */
   get maxRead(): number {
-    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes)
   }
   get maxWrite(): number {
-    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes)
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
@@ -143,6 +151,16 @@ export class Connection extends Resource {
 
   request<T>(call: Call<T>): Promise<Reply> {
     return this.#exchange.request(call)
+  }
+
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    return this.#exchange.requestAll(calls, options)
+  }
+
+  /** Whether a frame of that many small requests would go out at once. */
+  affords(requests: number): boolean {
+    return this.#exchange.affords(requests)
   }
 
   /** Asks whether the server is there, by `session` where there is one. [MS-SMB2] 2.2.28. */
@@ -164,7 +182,6 @@ export class Connection extends Resource {
 
 /** How long the server may take to answer our FIN with its own, ms. */
 const FIN_MS = 1000
-const MAX_IO = 1024 * 1024
 const MAX_TRANSACT = 64 * 1024
 
 /** The SMB2 NEGOTIATE. */

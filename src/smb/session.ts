@@ -103,6 +103,15 @@ export class Session extends Resource {
     return this.#send(call)
   }
 
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    this.requireOpen()
+    return this.connection.requestAll(
+      calls.map(call => this.#own(call)),
+      options,
+    )
+  }
+
   #send<T>(call: Call<T>): Promise<Reply> {
     return this.connection.request(this.#own(call))
   }

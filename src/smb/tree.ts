@@ -4,16 +4,18 @@ import { decode, type Codec } from '../base/wire.ts'
 import { confirmNegotiation } from './confirm.ts'
 import type { Cipher, Sealer } from './crypto/sealer.ts'
 import type { FileInfo, Files, OpenOptions, VolumeInfo } from './files.ts'
-import { Open, openingRequest, withOpen } from './open.ts'
+import { Open, openingRequest } from './open.ts'
 import { ALREADY_GONE, type Session } from './session.ts'
 import { createRequest, createResponse } from './smb2/create.ts'
 import type { Call, Reply } from './smb2/exchange.ts'
-import { FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
+import { allInformation, FILE_CLASS, FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
 import { INFO } from './smb2/info.ts'
 import { closeRequest } from './smb2/io.ts'
 import { SECURITY_MODE } from './smb2/negotiate.ts'
 import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './smb2/tree-connect.ts'
 import { refused, STATUS, statusName } from './status.ts'
+import { deletion, queryInfo, renaming } from './steps.ts'
+import { visit } from './visit.ts'
 
 /** A connection to one share. [MS-SMB2] 3.2.4.2.4. Closing it sends TREE_DISCONNECT. Paths as in `Files`. */
 export class Tree extends Resource implements Files {
@@ -23,6 +25,8 @@ export class Tree extends Resource implements Files {
   readonly connected: TreeConnectResponse
   /** What the server answered to TREE_DISCONNECT. */
   farewell: string | undefined
+  /** Whether CREATE's answers lack the id on disk: not every file system has one to tell. */
+  #untold = false
 
   private constructor(session: Session, share: string, id: number, connected: TreeConnectResponse) {
     super(`//${session.connection.host}/${share}`, session)
@@ -51,7 +55,7 @@ export class Tree extends Resource implements Files {
       await tree.close('it must be encrypted')
       throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this session cannot send (SMB ${connection.dialect})`)
     }
-    if (connection.dialect !== '3.1.1' && session.signer !== undefined) await tree.#confirm()
+    if (connection.mustConfirm && session.signer !== undefined) await tree.#confirm()
     return tree
   }
 
@@ -91,6 +95,15 @@ export class Tree extends Resource implements Files {
     return this.session.request(this.#own(call))
   }
 
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    this.requireOpen()
+    return this.session.requestAll(
+      calls.map(call => this.#own(call)),
+      options,
+    )
+  }
+
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
     return this.session.farewellRequest(this.#own(call))
@@ -99,6 +112,11 @@ export class Tree extends Resource implements Files {
   #own<T>(call: Call<T>): Call<T> {
     const sealer = this.#sealer
     return { ...call, treeId: this.id, ...(sealer === undefined ? {} : { sealer }) }
+  }
+
+  /** A path on this share as shown to people. */
+  labelOf(path: string): string {
+    return `${this.label}/${path.replaceAll('\\', '/')}`
   }
 
   /** Sends one request and decodes its answer; any other status than success is an error that says what was being done. */
@@ -110,15 +128,19 @@ export class Tree extends Resource implements Files {
 
   async open(path: string, options: OpenOptions): Promise<Open> {
     const call = { command: 'CREATE', codec: createRequest, body: openingRequest(path, options), onLate: (reply: Reply) => this.#closeLate(reply) } as const
-    const response = await this.ask(call, createResponse, `opening ${this.label}/${path.replaceAll('\\', '/')}`)
+    const response = await this.ask(call, createResponse, `opening ${this.labelOf(path)}`)
     return new Open(this, path, response)
   }
 
-  /** Does not wait until what it opened for the look is closed again: requests are answered in order, and nothing hangs on that one. */
+  /** Asks for the id on disk by itself where CREATE does not tell it. */
   async stat(path: string): Promise<FileInfo> {
-    const open = await this.open(path, {})
-    void open.close()
-    return open.info
+    if (!this.#untold) {
+      const { info } = await visit(this, path, {})
+      if (info.id !== 0n) return info
+      this.#untold = true
+    }
+    const { values } = await visit(this, path, {}, queryInfo(INFO.FILE, FILE_CLASS.ALL, allInformation))
+    return values[0]
   }
 
   /** Opened after the deadline: nobody has it, so nobody else will close it. */
@@ -129,25 +151,19 @@ export class Tree extends Resource implements Files {
   }
 
   async makeDirectory(path: string): Promise<FileInfo> {
-    const open = await this.open(path, { directory: true, disposition: 'create' })
-    await open.close()
-    return open.info
+    return (await visit(this, path, { directory: true, disposition: 'create' })).info
   }
 
   async remove(path: string, directory: boolean): Promise<void> {
-    await this.#with(path, { remove: true, directory }, open => open.deleteOnClose())
+    await visit(this, path, { remove: true, directory }, deletion)
   }
 
   async rename(from: string, to: string, replace: boolean): Promise<void> {
-    await this.#with(from, { remove: true }, open => open.renameTo(to, replace))
+    await visit(this, from, { remove: true }, renaming(to, replace))
   }
 
-  volume(): Promise<VolumeInfo> {
-    return this.#with('', { directory: true }, open => open.query(INFO.FILESYSTEM, FILESYSTEM_CLASS.FULL_SIZE, fullSizeInformation))
-  }
-
-  async #with<T>(path: string, options: OpenOptions, use: (open: Open) => Promise<T>): Promise<T> {
-    return withOpen(await this.open(path, options), use)
+  async volume(): Promise<VolumeInfo> {
+    return (await visit(this, '', { directory: true }, queryInfo(INFO.FILESYSTEM, FILESYSTEM_CLASS.FULL_SIZE, fullSizeInformation))).values[0]
   }
 
   protected override async goodbye(): Promise<void> {

@@ -34,6 +34,24 @@ export function impostor(lab: Lab, lie: Lie): Meddler {
 
   const isSetup = (frame: Buffer): boolean => field.command(frame) <= COMMAND.SESSION_SETUP
   const isSigned = (frame: Buffer): boolean => frame.length >= 64 && (field.flags(frame) & FLAG.SIGNED) !== 0
+  /** One message, as the client is to see it. */
+  const tell = (frame: Buffer, wire: Wire): Buffer | undefined => {
+    const isFinal = field.command(frame) === COMMAND.SESSION_SETUP && field.status(frame) === STATUS.SUCCESS
+    const hashed = isSetup(frame) && !isFinal
+    if (hashed) heardByServer.update(frame)
+    const was = Buffer.from(frame)
+    const told = lie(frame, index++, wire)
+    if (told === undefined) return undefined
+    if (hashed) heardByClient.update(told)
+    if (field.command(was) === COMMAND.NEGOTIATE) agreed = [agreedIn(told), agreedIn(was)]
+    const next = field.next(was)
+    const fits = next !== 0 && told.length >= 64 && field.next(told) === next
+    const whole = fits ? Buffer.concat([told, Buffer.alloc(-told.length & 7)]) : told // another one follows
+    if (fits) whole.writeUInt32LE(whole.length, 20)
+    if (isSigned(was) && isSigned(whole)) toClient?.sign(whole)
+    return whole
+  }
+
   return {
     fromClient(frame) {
       if (isSetup(frame)) {
@@ -47,20 +65,12 @@ export function impostor(lab: Lab, lie: Lie): Meddler {
           toClient = openChannel(agreed[0], { sessionKey, preauth: heardByClient.value }).signer
           toServer = openChannel(agreed[1], { sessionKey, preauth: heardByServer.value }).signer
         }
-      } else if (isSigned(frame)) toServer?.sign(frame)
+      } else for (const message of compounded(frame)) if (isSigned(message)) toServer?.sign(message)
       return frame
     },
     fromServer(frame, wire) {
-      const isFinal = field.command(frame) === COMMAND.SESSION_SETUP && field.status(frame) === STATUS.SUCCESS
-      const hashed = isSetup(frame) && !isFinal
-      if (hashed) heardByServer.update(frame)
-      const was = Buffer.from(frame)
-      const told = lie(frame, index++, wire)
-      if (told === undefined) return undefined
-      if (hashed) heardByClient.update(told)
-      if (field.command(was) === COMMAND.NEGOTIATE) agreed = [agreedIn(told), agreedIn(was)]
-      if (isSigned(was) && isSigned(told)) toClient?.sign(told)
-      return told
+      const told = compounded(frame).map(message => tell(Buffer.from(message), wire))
+      return told.every(one => one === undefined) ? undefined : Buffer.concat(told.filter(one => one !== undefined))
     },
   }
 }
@@ -75,4 +85,10 @@ function agreedIn(m: Buffer): Agreed {
   const at = m.indexOf(Buffer.from('0800040000000000', 'hex'), 128) // type 8, four bytes
   const id = at < 0 || at + 12 > m.length ? 1 : m.readUInt16LE(at + 10)
   return { ...LATEST, signing: (['HMAC-SHA256', 'AES-CMAC', 'AES-GMAC'] as const)[id] ?? 'AES-GMAC' }
+}
+
+/** The messages of a frame, each with its padding, as views. */
+function compounded(frame: Buffer): Buffer[] {
+  const next = frame.length >= 64 ? field.next(frame) : 0
+  return next === 0 || next >= frame.length ? [frame] : [frame.subarray(0, next), ...compounded(frame.subarray(next))]
 }

@@ -73,5 +73,6 @@ export const field = {
   status: (m: Buffer): number => m.readUInt32LE(8),
   command: (m: Buffer): number => m.readUInt16LE(12),
   flags: (m: Buffer): number => m.readUInt32LE(16),
+  next: (m: Buffer): number => m.readUInt32LE(20),
   messageId: (m: Buffer): bigint => m.readBigUInt64LE(24),
 }

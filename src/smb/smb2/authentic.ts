@@ -1,6 +1,6 @@
 import { NbtrunError } from '../../base/errors.ts'
 import { STATUS, statusName } from '../status.ts'
-import type { Call } from './exchange.ts'
+import type { Call } from './call.ts'
 import { FLAG } from './header.ts'
 import type { Received } from './inbound.ts'
 

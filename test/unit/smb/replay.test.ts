@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
-import { NbtrunError } from '../../../src/base/errors.ts'
+import { asError, NbtrunError } from '../../../src/base/errors.ts'
 import { decode } from '../../../src/base/wire.ts'
 import { Credentials } from '../../../src/smb/auth/credentials.ts'
 import { NtlmClient } from '../../../src/smb/auth/ntlm.ts'
@@ -124,7 +124,7 @@ async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf
   const text = (await file.read(0, 6)).toString()
   await connection.echo(200, session)
   const ends = [await file.close(), await tree.close(), await ipc.close(), await session.close(), await connection.close()]
-  for (const end of ends) if (end.how !== 'clean') throw end.error ?? new Error(end.how)
+  for (const end of ends) if (end.how !== 'clean') throw asError(end.error)
   return { tape, connection, text, ciphers: [tree.cipher, ipc.cipher] }
 }
 
