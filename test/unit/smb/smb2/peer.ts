@@ -41,6 +41,7 @@ export class Peer implements Transport {
   readonly port = 445
   readonly address = '192.0.2.1'
   backlog = 0
+  readonly heardAt = 0
   readonly sent: Sent[] = []
   readonly exchange: Exchange
   #frames = 0
@@ -72,6 +73,7 @@ export class Peer implements Transport {
     }
   }
   start(): void {}
+  keepAlive(): void {}
   async finish(): Promise<void> {}
   destroy(): void {}
 
