@@ -188,6 +188,33 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
     await nothingLeft(lab)
   })
 
+  test('a second login that is refused is never tried again, and the key is wiped at once', async () => {
+    const lab = await useLab()
+    const account = (flags: string): Promise<string> => lab.server().tool('pdbedit', '--modify', '--user', 'alice', '--account-control', `[${flags}]`)
+    const trap = new Trap()
+    {
+      await using between = await proxy({ host: lab.server().address, port: 445 }, trap)
+      const { files, credentials, told, close } = await lasting(lab, between.port)
+      await account('D')
+      try {
+        trap.arm('CREATE')
+        for (let i = 0; i < 3; i++) await assert.rejects(files.stat(''), { code: 'LOGON_FAILED', facts: { errno: 'EIO' } })
+        assert.throws(() => credentials.key?.bytes, { code: 'CLOSED' })
+        assert.equal(between.taken, 2)
+        assert.equal(told.length, 1)
+        assert.match(told[0] ?? '', /^lost: .*STATUS_ACCOUNT_DISABLED/)
+        const steps = await close()
+        assert.deepEqual(
+          steps.map(({ status }) => status),
+          Array(4).fill('CONNECTION_LOST'),
+        )
+      } finally {
+        await account('')
+      }
+    }
+    await nothingLeft(lab)
+  })
+
   test('a server that goes at every request is left alone after some tries', async () => {
     const lab = await useLab()
     let reads = 0
