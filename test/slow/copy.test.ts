@@ -23,19 +23,20 @@ describe('a copy of 256 MiB', { skip: noMapping, timeout: 300_000 }, () => {
     assert.deepEqual([said, end.stderr, end.receipt.reconnects, end.receipt.end], ['0', '', 0, 'acknowledged'])
   })
 
-  test('a link cut for 60 s: whole on a new connection, where --io-timeout is longer than the cut', async () => {
+  test('a link cut for 60 s: whole, on a new connection or the same, where --io-timeout is longer than the cut', async () => {
     const { said, end } = await copyWhile(lab, 256, ['--io-timeout', '2m'], cutFor(60_000))
-    assert.deepEqual([said, end.stderr, end.receipt.reconnects, end.receipt.end], ['0', '', 1, 'acknowledged'])
+    assert.deepEqual([said, end.stderr, end.receipt.end], ['0', '', 'acknowledged'])
+    assert.ok(end.receipt.reconnects <= 1)
   })
 
   test('a link cut for 60 s with the ordinary --io-timeout of 20 s: an error after that, one line, no hang', async () => {
     const { said, end, ms } = await copyWhile(lab, 256, [], cutFor(60_000))
     assert.notEqual(said, '0')
-    assert.ok(ms < 70_000, `${ms} ms`)
+    assert.ok(ms > 15_000 && ms < 30_000, `${ms} ms`)
     const [lost, ...more] = end.stderr.split('\n').filter(line => line.startsWith('nbtrun: '))
     assert.match(lost ?? '', /^nbtrun: the connection to srv is lost: srv has been silent for /)
     assert.deepEqual(more, [])
-    await lab.server().untilSessions(0, 20_000)
+    await lab.server().untilSessions(0, 120_000) // what its TCP learns of late, the server gives back late
     nothingLeftHere(lab)
   })
 

@@ -10,8 +10,8 @@ import { closeConnections, type End, Puppet, Witness } from './puppet.ts'
 const MIB = 2 ** 20
 
 /**
- * Copies to the share and back, and meddles once the first bytes are there and once the way back has begun. The server never has two sessions, and
- * nothing is left. Returns what the copy said (0: it went well, and then the copies are the same) and how the run ended.
+ * Copies to the share and back, and meddles once the first bytes are there. The server never has two sessions, and
+ * nothing is left. Returns what the copy said (0: it went well, and then the copies are the same), when, and how the run ended.
  */
 export async function copyWhile(
   lab: Lab,
@@ -28,10 +28,11 @@ export async function copyWhile(
   await puppet.ask("os.path.exists('big') and os.unlink('big')")
   const began = performance.now()
   puppet.tell(`os.system('cp ${here('from')} big && cp big ${here('back')}')`)
+  let ms = 0
+  const saying = puppet.said().finally(() => (ms = performance.now() - began))
   while (sizeOf(there) < megabytes * MIB * 0.1) await pause(1)
   await meddle()
-  const said = await puppet.said()
-  const ms = performance.now() - began
+  const said = await saying
   const end = await puppet.end()
   assert.ok((await witness.neverTwo()) <= end.receipt.reconnects + 1)
   if (said === '0') {

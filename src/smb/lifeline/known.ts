@@ -99,7 +99,8 @@ export class Known {
     this.#writtenAt = Date.now()
     this.#info = info
     this.#size = info.size
-    this.#vague ||= this.#underWay > 0
+    if (this.#underWay > 0) this.#vague = true
+    else this.#most = info.size
   }
 
   #begin(): void {
