@@ -1,4 +1,3 @@
-import type { Step } from '../base/scope.ts'
 import { spell } from '../base/time.ts'
 import type { Ended, GivenBack, Started, Survivors } from '../run/events.ts'
 import type { End, Receipt } from '../run/receipt.ts'
@@ -34,10 +33,6 @@ const END: Record<End, string> = {
 
 export function givenBackLine({ ms, what, end }: GivenBack): string {
   return `given back in ${spell(ms)}: ${what.length === 0 ? 'nothing' : what.join(', ')} (${END[end]})`
-}
-
-export function failedStepLine(step: Step): string {
-  return `${step.name} failed after ${spell(step.ms)}: ${step.error ?? step.status ?? 'no reason given'}`
 }
 
 /** The receipt as people's text: one fact a line. */

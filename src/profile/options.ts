@@ -1,6 +1,23 @@
 import { userName } from './passwords.ts'
 import { share } from './share.ts'
-import { assignment, choice, duration, filled, netbiosName, passwordFd, port, scope, sink, sinkOrPeople, timeout, whole, yes } from './values.ts'
+import { CIPHERS, SIGNING_ALGORITHMS } from '../smb/terms.ts'
+import {
+  assignment,
+  choice,
+  dialect,
+  duration,
+  filled,
+  netbiosName,
+  passwordFd,
+  port,
+  scope,
+  several,
+  sink,
+  sinkOrPeople,
+  timeout,
+  whole,
+  yes,
+} from './values.ts'
 
 /**
  * One option. `one` takes a value, once; `many` may be repeated; `flag` stands alone; `count` counts. `parse` judges the text (of a flag or
@@ -86,13 +103,30 @@ export const OPTIONS = {
   'called-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to ask the server for', parse: netbiosName },
   'calling-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to call from', parse: netbiosName },
   scope: { kind: 'one', arg: 'SCOPE', common: false, help: 'NetBIOS scope', parse: scope },
+  'min-dialect': { kind: 'one', arg: 'VERSION', common: false, fallback: '2.0.2', help: 'no SMB below this: 2.0.2, 2.1, 3.0, 3.0.2, 3.1.1', parse: dialect },
+  'max-dialect': { kind: 'one', arg: 'VERSION', common: false, fallback: '3.1.1', help: 'no SMB above this', parse: dialect },
   signing: {
     kind: 'one',
     arg: 'auto|required',
     common: false,
     fallback: 'auto',
-    help: 'auto signs wherever the server can',
+    help: 'auto signs all but guests; required takes no guests either',
     parse: choice('auto', 'required'),
+  },
+  'signing-algorithms': {
+    kind: 'one',
+    arg: 'LIST',
+    common: false,
+    help: `what SMB 3.1.1 may sign with, best first: ${SIGNING_ALGORITHMS.join(',')}`,
+    parse: several(...SIGNING_ALGORITHMS),
+  },
+  encrypt: { kind: 'flag', common: false, help: 'encrypt everything, or fail (without it: what the server wants encrypted)', parse: yes },
+  ciphers: {
+    kind: 'one',
+    arg: 'LIST',
+    common: false,
+    help: `what may encrypt, best first: ${CIPHERS.join(',')}`,
+    parse: several(...CIPHERS),
   },
   'connect-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 10_000, help: 'for finding and reaching the server', parse: timeout },
   'io-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 20_000, help: 'for each answer of the server', parse: timeout },

@@ -1,5 +1,6 @@
 import { resolve as absolute } from 'node:path'
 import { asError, NbtrunError } from '../base/errors.ts'
+import { dialectsBetween } from '../smb/smb2/dialect.ts'
 import { ENV_PREFIX, envName, OPTIONS, ROWS, type Name } from './options.ts'
 import { passwordInArgv } from './passwords.ts'
 import type { Share } from './share.ts'
@@ -38,6 +39,7 @@ export function resolve(raw: Raw, env: Env, cwd: string): Settings {
     if (source !== undefined) given[name] = source.from
   }
   const settings = { ...values, given } as Settings
+  requireDialects(settings)
   return { ...settings, share: place(settings, cwd) }
 }
 
@@ -142,6 +144,13 @@ function place(settings: Settings, cwd: string): readonly Share[] {
     if (placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
   }
   return placed
+}
+
+/** A range of dialects has something in it. */
+function requireDialects({ 'min-dialect': min, 'max-dialect': max, given }: Settings): void {
+  if (dialectsBetween(min, max).length > 0) return
+  const label = (name: 'min-dialect' | 'max-dialect'): string => (given[name] === 'env' ? envName(name) : `--${name}`)
+  throw new NbtrunError('USAGE', `${label('min-dialect')} ${min} is above ${label('max-dialect')} ${max}`)
 }
 
 function isDrive(point: string): boolean {

@@ -1,4 +1,5 @@
 import { NbtrunError } from '../base/errors.ts'
+import { DIALECTS, type Dialect } from '../smb/smb2/dialect.ts'
 
 /**
  * Parsers turn an option's text into its value. What they throw goes on after the option's name, so that one parser serves the command
@@ -53,6 +54,23 @@ export function choice<const Words extends readonly string[]>(...words: Words): 
     if (word === undefined) throw must(words.join(' or '), text)
     return word
   }
+}
+
+/** Some of a few words, in the order given, with commas between. */
+export function several<const Word extends string>(...words: readonly Word[]): (text: string) => readonly Word[] {
+  return text => {
+    const wanted = text.split(',').map(word => words.find(w => w.toLowerCase() === word.trim().toLowerCase()))
+    const found = [...new Set(wanted.filter(word => word !== undefined))]
+    if (found.length < wanted.length) throw must(`one or more of ${words.join(', ')}, each once`, text)
+    return found
+  }
+}
+
+/** A version of SMB. SMB1 is known by name only. */
+export function dialect(text: string): Dialect {
+  if (/^(nt1|smb1|1(\.0)?)$/i.test(text))
+    throw new NbtrunError('USAGE', `asks for SMB1 (${text}), which this version cannot speak yet`, { hint: 'the oldest is 2.0.2' })
+  return choice(...DIALECTS)(text)
 }
 
 export function filled(text: string): string {

@@ -71,6 +71,10 @@ export type RunEvent =
   /** A lost connection was set up anew, in so many ms, and the program goes on. */
   | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
   | ({ readonly type: 'stale' } & Stale)
+  /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
+  | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
+  /** The teardown failed in part, and nothing else did. */
+  | { readonly type: 'not-given-back'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

@@ -22,6 +22,10 @@ export class Record {
   connected: readonly Connected[] = []
   /** How long everything was held for after the last user was gone, ms. */
   graceMs = 0
+  /** What connections were lost of, as far as it was told. */
+  readonly #losses = new Set<string>()
+  /** Shares on which a request of a program failed. */
+  readonly #failing = new Set<string>()
   #survivors: readonly Survivor[] = []
   #over = false
   #reconnects = 0
@@ -47,7 +51,9 @@ export class Record {
     const { host: server } = lifeline
     lifeline.listener = {
       lost: error => {
-        if (!this.#over) this.tell({ type: 'lost', server, error })
+        if (this.#over) return
+        this.#losses.add(error.message)
+        this.tell({ type: 'lost', server, error })
       },
       reconnected: ms => {
         this.#reconnects++
@@ -55,6 +61,20 @@ export class Record {
         this.tell({ type: 'reconnected', server, ms })
       },
     }
+  }
+
+  /** A program got an error that says too little. Told once a share: one silence fails many requests. */
+  requestFailed(share: string, error: NbtrunError): void {
+    const server = this.connected.find(({ files }) => files.label === share)?.server
+    if (server?.isUp === false) return server.inVain()
+    if (this.#failing.has(share) || this.knowsLoss(error.message)) return
+    this.#failing.add(share)
+    this.tell({ type: 'request-failed', share, error })
+  }
+
+  /** Whether a step failed of nothing but a connection whose loss was told. */
+  knowsLoss(message: string | undefined): boolean {
+    return message !== undefined && this.#losses.has(message)
   }
 
   exited({ code, signal }: Exit): void {
@@ -133,7 +153,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: null,
+        encryption: server.tree(share.share).cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { inheritedDescriptors } from '../app/descriptors.ts'
-import { asError, type NbtrunError } from '../base/errors.ts'
+import { asError, NbtrunError } from '../base/errors.ts'
 import { Scope } from '../base/scope.ts'
 import type { Settings } from '../profile/settings.ts'
 import { Control } from './control.ts'
@@ -40,7 +40,17 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const released = await tearDown(scope, record, control.hurried)
   record.finish(scope, released.ms, failure)
   control.stop()
-  failure ??= settings['strict-teardown'] ? released.failed : undefined
+  if (released.failed !== undefined) {
+    if (failure !== undefined) failure = alsoFailed(failure, released.failed)
+    else if (settings['strict-teardown']) failure = released.failed
+    else record.tell({ type: 'not-given-back', error: released.failed })
+  }
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
+}
+
+/** One failure, one line: what became of the teardown goes behind what the run failed of. */
+function alsoFailed(failure: NbtrunError, teardown: NbtrunError): NbtrunError {
+  const hint = failure.hint === undefined ? teardown.message : `${failure.hint}; ${teardown.message}`
+  return new NbtrunError(failure.code, failure.message, { cause: failure.cause, facts: failure.facts, hint })
 }

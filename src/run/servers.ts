@@ -12,6 +12,7 @@ import type { Files } from '../smb/files.ts'
 import { Folder } from '../smb/folder.ts'
 import { LastingFiles } from '../smb/lifeline/files.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
+import { TERMS, type Terms } from '../smb/terms.ts'
 import type { Record } from './record.ts'
 
 /** A share that was connected, and the files that the program shall see. */
@@ -77,6 +78,7 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
       keepaliveMs: settings.keepalive,
       reconnect: !settings['no-reconnect'],
       clientGuid,
+      ...termsOf(settings),
       credentials,
       who,
       allowUnsigned: kind !== 'user',
@@ -87,6 +89,17 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
   } catch (thrown) {
     credentials.wipe()
     throw thrown
+  }
+}
+
+function termsOf(settings: Settings): Terms {
+  return {
+    minDialect: settings['min-dialect'],
+    maxDialect: settings['max-dialect'],
+    signing: settings['signing-algorithms'] ?? TERMS.signing,
+    ciphers: settings.ciphers ?? TERMS.ciphers,
+    requireSigning: settings.signing === 'required',
+    requireEncryption: settings.encrypt,
   }
 }
 

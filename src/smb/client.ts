@@ -8,8 +8,9 @@ import type { DirEntry, Files } from './files.ts'
 import type { Lifeline } from './lifeline/lifeline.ts'
 import { withOpen } from './open.ts'
 import type { Session } from './session.ts'
+import type { Terms } from './terms.ts'
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Partial<Terms> {
   /** `alice`; a domain goes into `domain`. */
   readonly user: string
   readonly password: string
@@ -30,12 +31,21 @@ export interface CallOptions {
 
 /** Logs in on a server. Throws NbtrunError; after a failure nothing is held. */
 export async function connect(host: string, options: ConnectOptions): Promise<Client> {
-  const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal } = options
+  const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal, ...terms } = options
   const scope = new Scope(signal ?? new AbortController().signal)
   const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
-    const lifeline = await logIn(scope, { host, transport, ioTimeoutMs, clientGuid: randomBytes(16), credentials, who: user, allowUnsigned: false })
+    const lifeline = await logIn(scope, {
+      ...terms,
+      host,
+      transport,
+      ioTimeoutMs,
+      clientGuid: randomBytes(16),
+      credentials,
+      who: user,
+      allowUnsigned: false,
+    })
     return new Client(scope, lifeline)
   } catch (thrown) {
     await scope.unwind()
@@ -117,7 +127,8 @@ export class Share {
   }
 }
 
-const CHUNK = 1024 * 1024
+/** What is read or written at a time: several requests under way at once. */
+const CHUNK = 4 * 1024 * 1024
 
 function smbPath(path: string): string {
   return path

@@ -1,47 +1,50 @@
 import { randomBytes } from 'node:crypto'
 import { asError, NbtrunError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
-import { decode, WireError } from '../base/wire.ts'
+import { deferred, within } from '../base/time.ts'
+import { decode } from '../base/wire.ts'
 import { PreauthHash } from './crypto/preauth.ts'
-import type { Signer, SigningAlgorithm } from './crypto/signer.ts'
+import type { Sealer } from './crypto/sealer.ts'
+import { multiProtocolAnswer, multiProtocolRequest } from './multi-protocol.ts'
+import { agree, type Agreed, dialectRefused, offer } from './negotiation.ts'
 import { empty } from './smb2/tree-connect.ts'
 import { Exchange, type Call, type Reply } from './smb2/exchange.ts'
-import {
-  CAPABILITY,
-  chosenSigning,
-  clientContexts,
-  DIALECT,
-  negotiateRequest,
-  negotiateResponse,
-  SECURITY_MODE,
-  type NegotiateResponse,
-} from './smb2/negotiate.ts'
-import { refused, STATUS } from './status.ts'
+import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse } from './smb2/negotiate.ts'
+import { refused, STATUS, statusName } from './status.ts'
+import { TERMS, type Terms } from './terms.ts'
 import type { Transport } from './transport.ts'
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends Partial<Terms> {
   /** The server's name as the user wrote it. */
   readonly host: string
   /** How long one request may take, ms. */
   readonly ioTimeoutMs: number
   /** 16 bytes, random for each run. [MS-SMB2] 2.2.3: ClientGuid. */
   readonly clientGuid?: Buffer
-  /** In the order of preference. */
-  readonly signing?: readonly SigningAlgorithm[]
+  /** Begin with an SMB1 NEGOTIATE that asks for SMB2: SMB1_ONLY is then the answer of a server that has none. */
+  readonly multiProtocol?: boolean
 }
 
-const SIGNING: readonly SigningAlgorithm[] = ['AES-GMAC', 'AES-CMAC', 'HMAC-SHA256']
-
-/** A negotiated SMB 3.1.1 connection. [MS-SMB2] 3.2.4.2. It owns its transport: closing it ends with FIN, both ways. */
+/** A negotiated connection, SMB 2.0.2 to 3.1.1. [MS-SMB2] 3.2.4.2. It owns its transport: closing it ends with FIN, both ways. */
 export class Connection extends Resource {
   readonly host: string
-  readonly dialect = '3.1.1'
   readonly transport: Transport
+  readonly terms: Terms
+  /** What NEGOTIATE said, and what the server answered. */
+  readonly offered: NegotiateRequest
   readonly negotiated: NegotiateResponse
-  readonly signing: SigningAlgorithm
-  /** Over NEGOTIATE and its answer; every session continues from here. */
+  /** What follows from both. */
+  readonly agreed: Agreed
+  /** Over NEGOTIATE and its answer; every session continues from here. Of use with 3.1.1 alone. */
   readonly preauth: PreauthHash
   readonly ioTimeoutMs: number
+  /**
+   * Whether the server must confirm, signed, what was negotiated. With 3.1.1 the login's hash has done so. A server that took the only dialect there
+   * was from an SMB1 NEGOTIATE never saw the rest of our offer, and nothing better could be struck from it.
+   */
+  readonly mustConfirm: boolean
+  /** Set by the first tree connect where that is so: settles when the server has. */
+  confirmation: Promise<void> | undefined
   readonly #exchange: Exchange
   /** How the transport ended, where not by the server's orderly end. */
   #transportEnd: NbtrunError | undefined
@@ -50,32 +53,43 @@ export class Connection extends Resource {
     transport: Transport,
     exchange: Exchange,
     { host, ioTimeoutMs }: ConnectionOptions,
-    negotiated: NegotiateResponse,
-    signing: SigningAlgorithm,
-    preauth: PreauthHash,
+    negotiation: Pick<Connection, 'terms' | 'offered' | 'negotiated' | 'agreed' | 'preauth' | 'mustConfirm'>,
   ) {
     super(`connection to ${host}`)
     this.transport = transport
     this.#exchange = exchange
     this.host = host
     this.ioTimeoutMs = ioTimeoutMs
-    this.negotiated = negotiated
-    this.signing = signing
-    this.preauth = preauth
+    this.terms = negotiation.terms
+    this.offered = negotiation.offered
+    this.negotiated = negotiation.negotiated
+    this.agreed = negotiation.agreed
+    this.preauth = negotiation.preauth
+    this.mustConfirm = negotiation.mustConfirm
+    exchange.largeMtu = this.agreed.largeMtu
   }
 
   /** Negotiates over a fresh transport, which it takes over: also a failed negotiation ends it. */
   static async negotiate(transport: Transport, options: ConnectionOptions): Promise<Connection> {
-    const { host, ioTimeoutMs, clientGuid = randomBytes(16), signing = SIGNING } = options
+    const { host, ioTimeoutMs, clientGuid = randomBytes(16), multiProtocol = false } = options
+    const terms = termsOf(options)
+    const offered = offer(terms, host, clientGuid)
+    const early = deferred<Buffer>() // what comes before there is an exchange
+    early.promise.catch(() => {})
+    let exchange: Exchange | undefined
     let connection: Connection | undefined
+    const end = (error: unknown): void => {
+      early.reject(error)
+      exchange?.end(error)
+    }
     const fatal = (error: NbtrunError): void => {
-      exchange.end(error)
+      end(error)
       if (connection === undefined) transport.destroy()
       else if (connection.isOpen) connection.abort(error, error.message)
     }
-    const exchange = new Exchange(transport, ioTimeoutMs, fatal)
+    if (!multiProtocol) exchange = new Exchange(transport, ioTimeoutMs, fatal)
     transport.start(
-      frame => exchange.receive(frame),
+      frame => (exchange === undefined ? early.resolve(frame) : exchange.receive(frame)),
       cause => {
         if (connection !== undefined) connection.#transportEnd = cause
         fatal(cause ?? new NbtrunError('CONNECTION_LOST', `${host} closed the connection`, { facts: { errno: 'EIO' } }))
@@ -83,44 +97,51 @@ export class Connection extends Resource {
     )
     try {
       const preauth = new PreauthHash()
-      const reply = await exchange.request({
-        command: 'NEGOTIATE',
-        codec: negotiateRequest,
-        body: {
-          securityMode: SECURITY_MODE.SIGNING_ENABLED,
-          capabilities: CAPABILITY.LARGE_MTU,
-          clientGuid,
-          dialects: [DIALECT['3.1.1']],
-          contexts: clientContexts(randomBytes(32), signing, host),
-        },
-        onSent: message => preauth.update(message),
-      })
-      if (reply.header.status === STATUS.NOT_SUPPORTED || reply.header.status === STATUS.INVALID_PARAMETER) throw dialectRefused(host)
-      if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `negotiating with ${host}`)
-      preauth.update(reply.message)
-      const negotiated = decode(negotiateResponse, reply.body)
-      if (negotiated.dialect !== DIALECT['3.1.1']) throw dialectRefused(host)
-      if (negotiated.maxReadSize === 0 || negotiated.maxWriteSize === 0 || negotiated.maxTransactSize === 0) {
-        throw new WireError(`NEGOTIATE response: ${host} takes no bytes at a time`, 0)
+      let negotiated: NegotiateResponse | undefined
+      if (exchange === undefined) {
+        transport.send([multiProtocolRequest(offered.dialects)])
+        const frame = await within(ioTimeoutMs, () => early.promise, `negotiating with ${host}`)
+        negotiated = multiProtocolAnswer(host, offered.dialects, frame)
+        exchange = new Exchange(transport, ioTimeoutMs, fatal, 1) // MessageId 0 is used up
       }
-      connection = new Connection(transport, exchange, options, negotiated, chosenSigning(negotiated, signing), preauth)
+      const inSmb1 = negotiated !== undefined
+      negotiated ??= await askFor(exchange, host, terms, offered, preauth)
+      const agreed = agree(host, terms, offered, negotiated)
+      const mustConfirm = agreed.dialect !== '3.1.1' && !(inSmb1 && offered.dialects.length === 1)
+      connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth, mustConfirm })
       return connection
     } catch (thrown) {
-      exchange.end(thrown)
+      end(thrown)
       await transport.finish(500)
       throw asError(thrown)
     }
   }
 
+  get dialect(): Agreed['dialect'] {
+    return this.agreed.dialect
+  }
+  get signing(): Agreed['signing'] {
+    return this.agreed.signing
+  }
+  /** What a session or a share is encrypted with when it is; undefined where nothing can be. */
+  get cipher(): Agreed['cipher'] {
+    return this.agreed.cipher
+  }
+
   /** The most bytes that one READ or WRITE may carry now: the server's limit, and what its credits pay for. */
   get maxRead(): number {
-    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes)
   }
   get maxWrite(): number {
-    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes, MAX_IO)
+    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes)
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
+  }
+
+  /** By SessionId: who opens the sealed frames of a session. */
+  get sealers(): Map<bigint, Sealer> {
+    return this.#exchange.sealers
   }
 
   /** Answers that nobody waited for. */
@@ -132,10 +153,19 @@ export class Connection extends Resource {
     return this.#exchange.request(call)
   }
 
-  /** Asks whether the server is there. [MS-SMB2] 2.2.28. */
-  async echo(timeoutMs: number, session?: { readonly id: bigint; readonly signer: Signer | undefined }): Promise<void> {
-    const signed = session?.signer === undefined ? {} : { signer: session.signer }
-    const reply = await this.request({ command: 'ECHO', codec: empty, body: null, timeoutMs, sessionId: session?.id ?? 0n, ...signed })
+  /** Several requests in one frame: see Exchange. */
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[] {
+    return this.#exchange.requestAll(calls, options)
+  }
+
+  /** Whether a frame of that many small requests would go out at once. */
+  affords(requests: number): boolean {
+    return this.#exchange.affords(requests)
+  }
+
+  /** Asks whether the server is there, by `session` where there is one. [MS-SMB2] 2.2.28. */
+  async echo(timeoutMs: number, session?: Pick<Connection, 'request'>): Promise<void> {
+    const reply = await (session ?? this).request({ command: 'ECHO', codec: empty, body: null, timeoutMs })
     if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `asking whether ${this.host} is there`)
   }
 
@@ -152,9 +182,22 @@ export class Connection extends Resource {
 
 /** How long the server may take to answer our FIN with its own, ms. */
 const FIN_MS = 1000
-const MAX_IO = 1024 * 1024
 const MAX_TRANSACT = 64 * 1024
 
-function dialectRefused(host: string): NbtrunError {
-  return new NbtrunError('DIALECT_REFUSED', `${host} does not speak SMB 3.1.1`, { hint: 'it needs Windows 10, Server 2016, Samba 4.3 or newer' })
+/** The SMB2 NEGOTIATE. */
+async function askFor(exchange: Exchange, host: string, terms: Terms, offered: NegotiateRequest, preauth: PreauthHash): Promise<NegotiateResponse> {
+  const reply = await exchange.request({ command: 'NEGOTIATE', codec: negotiateRequest, body: offered, onSent: message => preauth.update(message) })
+  const { status } = reply.header
+  if (NO_DIALECT.has(status)) throw dialectRefused(host, terms, `server said ${statusName(status)}`)
+  if (status !== STATUS.SUCCESS) throw refused(status, `negotiating with ${host}`)
+  preauth.update(reply.message)
+  return decode(negotiateResponse, reply.body)
+}
+
+/** How a server says that it speaks none of these dialects. */
+const NO_DIALECT: ReadonlySet<number> = new Set([STATUS.NOT_SUPPORTED, STATUS.INVALID_PARAMETER])
+
+function termsOf(options: Partial<Terms>): Terms {
+  const { minDialect, maxDialect, signing, ciphers, requireSigning, requireEncryption } = { ...TERMS, ...options }
+  return { minDialect, maxDialect, signing, ciphers, requireSigning, requireEncryption }
 }

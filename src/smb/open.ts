@@ -1,7 +1,8 @@
 import { asError } from '../base/errors.ts'
 import { Resource, type Closed } from '../base/resource.ts'
-import { decode, WireError, type Codec } from '../base/wire.ts'
+import { decode, WireError } from '../base/wire.ts'
 import type { DirEntry, Disposition, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from './files.ts'
+import { inPieces } from './pieces.ts'
 import { ALREADY_GONE } from './session.ts'
 import {
   ACCESS,
@@ -14,21 +15,12 @@ import {
   type CreateRequest,
   type CreateResponse,
 } from './smb2/create.ts'
-import {
-  ALL_INFORMATION_LENGTH,
-  allInformation,
-  basicInformation,
-  DELETE_ON_CLOSE,
-  directoryEntries,
-  endOfFile,
-  FILE_CLASS,
-  isDirectory,
-  renameInformation,
-} from './smb2/fscc.ts'
-import { bufferResponse, INFO, QUERY_DIRECTORY_FLAG, queryDirectoryRequest, queryInfoRequest, setInfoRequest, setInfoResponse } from './smb2/info.ts'
+import { allInformation, basicInformation, directoryEntries, endOfFile, FILE_CLASS, isDirectory } from './smb2/fscc.ts'
+import { bufferResponse, INFO, QUERY_DIRECTORY_FLAG, queryDirectoryRequest } from './smb2/info.ts'
 import { closeRequest, closeResponse, flushRequest, LOCK_FLAG, lockRequest, readRequest, readResponse, writeRequest, writeResponse } from './smb2/io.ts'
 import { empty } from './smb2/tree-connect.ts'
 import { refused, saysStatus, STATUS } from './status.ts'
+import { queryInfo, setInfo, type Step } from './steps.ts'
 import type { Tree } from './tree.ts'
 
 const SHARE_ALL = SHARE_ACCESS.READ | SHARE_ACCESS.WRITE | SHARE_ACCESS.DELETE
@@ -60,6 +52,12 @@ export function openingRequest(path: string, options: OpenOptions): CreateReques
   }
 }
 
+/** What CREATE's answer says of the file. */
+export function infoOf(response: CreateResponse): FileInfo {
+  const { size, allocation, attributes, created, accessed, written, changed } = response
+  return { id: onDiskId(response.contexts), size, allocation, attributes, directory: isDirectory(attributes), created, accessed, written, changed }
+}
+
 /** An open file or directory. [MS-SMB2] 3.2.4.3. Closing it sends CLOSE. */
 export class Open extends Resource implements OpenFile {
   readonly info: FileInfo
@@ -68,40 +66,35 @@ export class Open extends Resource implements OpenFile {
   readonly #fileId: Buffer
 
   constructor(tree: Tree, path: string, response: CreateResponse) {
-    super(`${tree.label}/${path.replaceAll('\\', '/')}`, tree)
+    super(tree.labelOf(path), tree)
     this.#tree = tree
     this.path = path
     this.#fileId = response.fileId
-    const { size, allocation, attributes, created, accessed, written, changed } = response
-    this.info = { id: onDiskId(response.contexts), size, allocation, attributes, directory: isDirectory(attributes), created, accessed, written, changed }
+    this.info = infoOf(response)
   }
 
   stat(): Promise<FileInfo> {
-    return this.query(INFO.FILE, FILE_CLASS.ALL, allInformation)
+    return this.take(queryInfo(INFO.FILE, FILE_CLASS.ALL, allInformation))
   }
 
-  /** QUERY_INFO. A buffer too small for what follows the fixed part is fine: only the fixed part is decoded. */
-  async query<T>(infoType: number, infoClass: number, codec: Codec<T>): Promise<T> {
-    const reply = await this.#tree.request({
-      command: 'QUERY_INFO',
-      codec: queryInfoRequest,
-      body: { fileId: this.#fileId, infoType, infoClass, maxLength: ALL_INFORMATION_LENGTH },
-    })
-    const { status } = reply.header
-    if (status !== STATUS.SUCCESS && status !== STATUS.BUFFER_OVERFLOW) throw refused(status, `asking about ${this.label}`)
-    return decode(codec, decode(bufferResponse, reply.body).data)
+  /** Takes one step on this file. */
+  async take<R>(step: Step<R>): Promise<R> {
+    return step.result(await this.#tree.request(step.call(this.#fileId)), `${step.doing} ${this.label}`)
   }
 
+  /** Large reads go out in pieces, several at once. */
   async read(offset: number, length: number): Promise<Buffer> {
-    const parts: Buffer[] = []
-    for (let done = 0; done < length; ) {
-      const part = await this.#readOnce(offset + done, Math.min(length - done, this.#tree.session.connection.maxRead))
-      if (part.length === length) return part
-      if (part.length === 0) break
-      parts.push(part)
-      done += part.length
-    }
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    let first: Buffer | undefined
+    let whole: Buffer | undefined
+    const got = await inPieces(length, this.#tree.session.connection.maxRead, async (at, left) => {
+      const part = await this.#readOnce(offset + at, left)
+      if (at === 0 && first === undefined) first = part
+      else if (part.length > 0) part.copy((whole ??= Buffer.allocUnsafe(length)), at) // not kept: a view may hold more than it shows
+      return part.length
+    })
+    if (whole === undefined) return first?.subarray(0, got) ?? Buffer.alloc(0)
+    first?.copy(whole)
+    return whole.subarray(0, got)
   }
 
   async #readOnce(offset: number, length: number): Promise<Buffer> {
@@ -112,14 +105,15 @@ export class Open extends Resource implements OpenFile {
     return data.length > length ? data.subarray(0, length) : data
   }
 
+  /** Large writes go out in pieces, several at once. */
   async write(offset: number, data: Buffer): Promise<void> {
-    for (let done = 0; done < data.length; ) {
-      const part = data.subarray(done, done + this.#tree.session.connection.maxWrite)
-      const call = { command: 'WRITE', codec: writeRequest, body: { fileId: this.#fileId, offset: offset + done, data: part }, payload: part.length } as const
+    await inPieces(data.length, this.#tree.session.connection.maxWrite, async (at, left) => {
+      const part = data.subarray(at, at + left)
+      const call = { command: 'WRITE', codec: writeRequest, body: { fileId: this.#fileId, offset: offset + at, data: part }, payload: left } as const
       const { count } = await this.#tree.ask(call, writeResponse, `writing ${this.label}`)
-      if (count === 0 || count > part.length) throw refused(STATUS.UNSUCCESSFUL, `writing ${this.label} (${count} of ${part.length} bytes taken)`)
-      done += count
-    }
+      if (count === 0 || count > left) throw refused(STATUS.UNSUCCESSFUL, `writing ${this.label} (${count} of ${left} bytes taken)`)
+      return count
+    })
   }
 
   async flush(): Promise<void> {
@@ -127,25 +121,14 @@ export class Open extends Resource implements OpenFile {
   }
 
   truncate(size: number): Promise<void> {
-    return this.#set(FILE_CLASS.END_OF_FILE, endOfFile(size), 'setting the size of')
+    return this.take(setInfo(FILE_CLASS.END_OF_FILE, endOfFile(size), 'setting the size of'))
   }
   setTimes(times: FileTimes): Promise<void> {
-    return this.#set(FILE_CLASS.BASIC, basicInformation(times), 'setting the times of')
+    return this.take(setInfo(FILE_CLASS.BASIC, basicInformation(times), 'setting the times of'))
   }
   /** Attributes of 0 would mean "leave them": NORMAL is the empty set. */
   setAttributes(attributes: number): Promise<void> {
-    return this.#set(FILE_CLASS.BASIC, basicInformation({}, attributes === 0 ? ATTRIBUTE.NORMAL : attributes), 'setting the attributes of')
-  }
-  deleteOnClose(): Promise<void> {
-    return this.#set(FILE_CLASS.DISPOSITION, DELETE_ON_CLOSE, 'removing')
-  }
-  renameTo(path: string, replace: boolean): Promise<void> {
-    return this.#set(FILE_CLASS.RENAME, renameInformation(path, replace), 'renaming')
-  }
-
-  async #set(infoClass: number, data: Buffer, doing: string): Promise<void> {
-    const body = { fileId: this.#fileId, infoType: INFO.FILE, infoClass, data }
-    await this.#tree.ask({ command: 'SET_INFO', codec: setInfoRequest, body }, setInfoResponse, `${doing} ${this.label}`)
+    return this.take(setInfo(FILE_CLASS.BASIC, basicInformation({}, attributes === 0 ? ATTRIBUTE.NORMAL : attributes), 'setting the attributes of'))
   }
 
   async lock(range: LockRange, exclusive: boolean, wait?: { readonly signal: AbortSignal }): Promise<void> {

@@ -29,16 +29,16 @@ const ROWS = [
   [0xc000_0054, 'STATUS_FILE_LOCK_CONFLICT', 'FILE_ERROR', 'EAGAIN'],
   [0xc000_0055, 'STATUS_LOCK_NOT_GRANTED', 'FILE_ERROR', 'EAGAIN'],
   [0xc000_0056, 'STATUS_DELETE_PENDING', 'FILE_ERROR', 'ENOENT'],
-  [0xc000_005e, 'STATUS_NO_LOGON_SERVERS', 'LOGON_FAILED', 'EACCES'],
+  [0xc000_005e, 'STATUS_NO_LOGON_SERVERS', 'NO_LOGON_SERVER', 'EACCES'],
   [0xc000_0061, 'STATUS_PRIVILEGE_NOT_HELD', 'ACCESS_DENIED', 'EPERM'],
   [0xc000_0064, 'STATUS_NO_SUCH_USER', 'LOGON_FAILED', 'EACCES'],
   [0xc000_006a, 'STATUS_WRONG_PASSWORD', 'LOGON_FAILED', 'EACCES'],
   [0xc000_006d, 'STATUS_LOGON_FAILURE', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_006e, 'STATUS_ACCOUNT_RESTRICTION', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_006f, 'STATUS_INVALID_LOGON_HOURS', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_0070, 'STATUS_INVALID_WORKSTATION', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_0071, 'STATUS_PASSWORD_EXPIRED', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_0072, 'STATUS_ACCOUNT_DISABLED', 'LOGON_FAILED', 'EACCES'],
+  [0xc000_006e, 'STATUS_ACCOUNT_RESTRICTION', 'LOGON_RESTRICTED', 'EACCES'],
+  [0xc000_006f, 'STATUS_INVALID_LOGON_HOURS', 'LOGON_RESTRICTED', 'EACCES'],
+  [0xc000_0070, 'STATUS_INVALID_WORKSTATION', 'LOGON_RESTRICTED', 'EACCES'],
+  [0xc000_0071, 'STATUS_PASSWORD_EXPIRED', 'PASSWORD_EXPIRED', 'EACCES'],
+  [0xc000_0072, 'STATUS_ACCOUNT_DISABLED', 'ACCOUNT_DISABLED', 'EACCES'],
   [0xc000_007e, 'STATUS_RANGE_NOT_LOCKED', 'FILE_ERROR', 'EINVAL'],
   [0xc000_007f, 'STATUS_DISK_FULL', 'FILE_ERROR', 'ENOSPC'],
   [0xc000_009a, 'STATUS_INSUFFICIENT_RESOURCES', 'SERVER_REFUSED', 'ENOMEM'],
@@ -52,6 +52,7 @@ const ROWS = [
   [0xc000_00d0, 'STATUS_REQUEST_NOT_ACCEPTED', 'SHARE_FULL', 'EIO'],
   [0xc000_00d4, 'STATUS_NOT_SAME_DEVICE', 'FILE_ERROR', 'EXDEV'],
   [0xc000_00d5, 'STATUS_FILE_RENAMED', 'FILE_ERROR', 'ENOENT'],
+  [0xc000_00e5, 'STATUS_INTERNAL_ERROR', 'FILE_ERROR', 'EIO'],
   [0xc000_0101, 'STATUS_DIRECTORY_NOT_EMPTY', 'FILE_ERROR', 'ENOTEMPTY'],
   [0xc000_0103, 'STATUS_NOT_A_DIRECTORY', 'FILE_ERROR', 'ENOTDIR'],
   [0xc000_0106, 'STATUS_NAME_TOO_LONG', 'FILE_ERROR', 'ENAMETOOLONG'],
@@ -59,17 +60,23 @@ const ROWS = [
   [0xc000_0120, 'STATUS_CANCELLED', 'FILE_ERROR', 'EINTR'],
   [0xc000_0121, 'STATUS_CANNOT_DELETE', 'FILE_ERROR', 'EACCES'],
   [0xc000_0128, 'STATUS_FILE_CLOSED', 'FILE_ERROR', 'EBADF'],
-  [0xc000_015b, 'STATUS_LOGON_TYPE_NOT_GRANTED', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_0193, 'STATUS_ACCOUNT_EXPIRED', 'LOGON_FAILED', 'EACCES'],
+  [0xc000_0133, 'STATUS_TIME_DIFFERENCE_AT_DC', 'CLOCK_SKEW', 'EACCES'],
+  [0xc000_015b, 'STATUS_LOGON_TYPE_NOT_GRANTED', 'LOGON_RESTRICTED', 'EACCES'],
+  [0xc000_018b, 'STATUS_NO_TRUST_SAM_ACCOUNT', 'NO_LOGON_SERVER', 'EACCES'],
+  [0xc000_018c, 'STATUS_TRUSTED_DOMAIN_FAILURE', 'NO_LOGON_SERVER', 'EACCES'],
+  [0xc000_018d, 'STATUS_TRUSTED_RELATIONSHIP_FAILURE', 'NO_LOGON_SERVER', 'EACCES'],
+  [0xc000_0192, 'STATUS_NETLOGON_NOT_STARTED', 'NO_LOGON_SERVER', 'EACCES'],
+  [0xc000_0193, 'STATUS_ACCOUNT_EXPIRED', 'ACCOUNT_DISABLED', 'EACCES'],
   [0xc000_0203, 'STATUS_USER_SESSION_DELETED', 'CONNECTION_LOST', 'EIO'],
-  [0xc000_0224, 'STATUS_PASSWORD_MUST_CHANGE', 'LOGON_FAILED', 'EACCES'],
-  [0xc000_0234, 'STATUS_ACCOUNT_LOCKED_OUT', 'LOGON_FAILED', 'EACCES'],
+  [0xc000_0224, 'STATUS_PASSWORD_MUST_CHANGE', 'PASSWORD_EXPIRED', 'EACCES'],
+  [0xc000_0233, 'STATUS_DOMAIN_CONTROLLER_NOT_FOUND', 'NO_LOGON_SERVER', 'EACCES'],
+  [0xc000_0234, 'STATUS_ACCOUNT_LOCKED_OUT', 'ACCOUNT_LOCKED', 'EACCES'],
   [0xc000_0246, 'STATUS_CONNECTION_COUNT_LIMIT', 'SHARE_FULL', 'EIO'],
   [0xc000_0257, 'STATUS_PATH_NOT_COVERED', 'SERVER_REFUSED', 'EREMOTE'],
   [0xc000_0259, 'STATUS_LICENSE_QUOTA_EXCEEDED', 'SHARE_FULL', 'EIO'],
   [0xc000_035c, 'STATUS_NETWORK_SESSION_EXPIRED', 'CONNECTION_LOST', 'EIO'],
-  [0xc000_0388, 'STATUS_DOWNGRADE_DETECTED', 'SERVER_REFUSED', 'EIO'],
-  [0xc000_0418, 'STATUS_NTLM_BLOCKED', 'LOGON_FAILED', 'EACCES'],
+  [0xc000_0388, 'STATUS_DOWNGRADE_DETECTED', 'DOWNGRADE', 'EIO'],
+  [0xc000_0418, 'STATUS_NTLM_BLOCKED', 'NTLM_REFUSED', 'EACCES'],
 ] as const satisfies readonly (readonly [number, `STATUS_${string}`, Code, string])[]
 
 type StatusRow = (typeof ROWS)[number]
@@ -87,11 +94,21 @@ export function statusName(status: number): string {
   return BY_NUMBER.get(status)?.[1] ?? `NTSTATUS 0x${status.toString(16).padStart(8, '0')}`
 }
 
+/** What was asked for, where that changes what a status means. */
+export type Asked = 'session-setup' | 'tree-connect' | 'elsewhere'
+
 /** Some statuses mean something else for one purpose: a tree connect refused for want of resources is a full share. */
-const TREE_CONNECT = new Map<number, Code>([
-  [STATUS.INSUFFICIENT_RESOURCES, 'SHARE_FULL'],
-  [STATUS.OBJECT_NAME_NOT_FOUND, 'SHARE_NOT_FOUND'],
-])
+const MEANING: Readonly<Record<Asked, ReadonlyMap<number, Code>>> = {
+  'session-setup': new Map([
+    // no mechanism is left to log in by
+    [STATUS.NOT_SUPPORTED, 'NTLM_REFUSED'],
+  ]),
+  'tree-connect': new Map([
+    [STATUS.INSUFFICIENT_RESOURCES, 'SHARE_FULL'],
+    [STATUS.OBJECT_NAME_NOT_FOUND, 'SHARE_NOT_FOUND'],
+  ]),
+  elsewhere: new Map(),
+}
 
 const HINTS: Partial<Record<Code, string>> = {
   LOGON_FAILED: 'check user, domain and password (--user, --auth-file)',
@@ -100,11 +117,11 @@ const HINTS: Partial<Record<Code, string>> = {
   SHARE_FULL: 'try again when a seat is free',
 }
 
-/** A refusal by the server. `doing` says what was attempted: `connecting to share //srv/app`. */
-export function refused(status: number, doing: string, at: 'tree-connect' | 'elsewhere' = 'elsewhere'): NbtrunError {
+/** A refusal by the server. `doing` says what was attempted: `connecting to share //srv/app`. Its facts have `status`, its `name`, and `errno`. */
+export function refused(status: number, doing: string, asked: Asked = 'elsewhere'): NbtrunError {
   const row = BY_NUMBER.get(status)
   const name = statusName(status)
-  const code = (at === 'tree-connect' ? TREE_CONNECT.get(status) : undefined) ?? row?.[2] ?? 'SERVER_REFUSED'
+  const code = MEANING[asked].get(status) ?? row?.[2] ?? 'SERVER_REFUSED'
   const hint = HINTS[code]
   const full = code === 'SHARE_FULL' ? 'it is full, ' : ''
   return new NbtrunError(code, `${doing}: ${full}server said ${name}`, {

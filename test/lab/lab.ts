@@ -16,7 +16,7 @@ import type { User } from './users.ts'
 export interface LabState {
   readonly folder: string
   readonly owner: Process
-  /** Boot and pid namespace of the owner: elsewhere its pid means nothing. */
+  /** Where the owner's pid means something. */
   readonly machine: string
   readonly hosts: readonly Host[]
   readonly passwords: Readonly<Record<User, string>>

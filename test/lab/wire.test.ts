@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
+import { cell, WIRES } from './cell.ts'
 import { judge, type Judgement, type Lab, missing, type Stream, useLab } from './index.ts'
 import { nbtrun, noMapping, nothingLeft, script } from './nbtrun.ts'
 
@@ -13,7 +14,7 @@ describe('on the wire', { skip: noMapping || missing('capture') }, () => {
     script(lab, 'work', 'echo written > "$NBTRUN_MOUNT/out"; cat "$NBTRUN_MOUNT/out"; ls "$NBTRUN_MOUNT"; rm "$NBTRUN_MOUNT/out"')
     const capture = await lab.capture('client1')
     const { code, stderr } = await nbtrun(lab, ['{mount}/work'], { options })
-    const judgement = await judge(await capture.stop())
+    const judgement = await judge(await capture.stop(), { password: lab.password() })
     assert.deepEqual([code, stderr], [0, ''])
     await nothingLeft(lab)
     return judgement
@@ -42,6 +43,7 @@ describe('on the wire', { skip: noMapping || missing('capture') }, () => {
       assert.equal(logoff?.status, 0)
       assert.ok(logoff.at <= stream.ends[0]!.at)
       assert.deepEqual(stream.sessionService, port === 139 ? ['request', 'positive'] : [])
+      assert.equal(stream.sealed > 0, WIRES[cell.wire].encryption !== null, `${stream.sealed} encrypted frames`)
       assert.deepEqual(judgement.malformed(stream.client), [])
       assert.deepEqual(judgement.malformed(stream.server), [])
     })

@@ -6,7 +6,7 @@ import { type Lab, startLab } from '../lab/index.ts'
 import { noMapping, nothingLeftHere } from '../lab/nbtrun.ts'
 import { copyWhile, killAtAnyMoment } from '../story/meddling.ts'
 
-describe('a copy of 256 MiB', { skip: noMapping, timeout: 300_000 }, () => {
+describe('a copy of 256 MiB', { skip: noMapping, timeout: 900_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: {}, srv2: {} } })

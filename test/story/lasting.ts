@@ -14,7 +14,7 @@ export interface Lasting {
   /** What was told: `lost: …`, `reconnected`, `stale note: …`. */
   readonly told: readonly string[]
   /** Gives everything back; the teardown's steps. */
-  close(): Promise<readonly Step[]>
+  readonly close: () => Promise<readonly Step[]>
 }
 
 /** A share of the lab through a relay on loopback, as a run holds it. */

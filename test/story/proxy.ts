@@ -26,6 +26,7 @@ export async function proxy(target: { readonly host: string; readonly port: numb
     taken++
     const server = connect({ ...target, allowHalfOpen: true })
     const wire: Wire = { client, server }
+    for (const socket of [client, server]) socket.setNoDelay(true)
     for (const [from, to, change] of [
       [client, server, meddler.fromClient],
       [server, client, meddler.fromServer],
@@ -72,5 +73,6 @@ export const field = {
   status: (m: Buffer): number => m.readUInt32LE(8),
   command: (m: Buffer): number => m.readUInt16LE(12),
   flags: (m: Buffer): number => m.readUInt32LE(16),
+  next: (m: Buffer): number => m.readUInt32LE(20),
   messageId: (m: Buffer): bigint => m.readBigUInt64LE(24),
 }

@@ -318,6 +318,69 @@ export const SIGNED = [
   },
 ] as const
 
+/** Sealed messages with what they hold. [doc] Microsoft, "encryption in SMB 3.0": of the first, the nonce bytes that CCM does not use are not zero, and part of what is authenticated. */
+export const SEALED = [
+  {
+    cipher: 'AES-128-CCM',
+    key: hex('261b72350558f2e9dcf613070383edbf'),
+    frame: hex(`
+      fd534d4281a286535415445dae393921e44fa42e66e69a111892584fb5ed524a744da3ee87000000000001001100001400e4080025c8fee16605a437832d1cd5
+      2da9f4645333482a175fe5384563f45fcdafaef38bc62ba4d5c62897996625a44c29be5658de2e6117585779e7b59ffd971278d08580d7fa899e410e910eabf5
+      aa1db43050b33b49182637759ac15d84bfcdf5b6b238993c0f4cf4d6012023f6c627297075d84b7803912d0a9639634453595ef3e33ffe4e7ac2ab
+    `),
+    message: hex(`
+      fe534d4240000100000000000900400008000000000000000400000000000000fffe0000010000001100001400e4080000000000000000000000000000000000
+      310070001700000000000000000000001501000039000002010000003902000000000000000000007000000000000000536d623320656e6372797074696f6e20
+      74657374696e67
+    `),
+  },
+  {
+    cipher: 'AES-128-CCM',
+    key: hex('8fe2b57ec34d2db5b1a9727f526bbdb5'),
+    frame: hex(`
+      fd534d42a6015530a18f6d9affe22afae8e6648486000000000000001100001400e4080050000000000001001100001400e40800dbf46435c5f14169293ce079
+      e344479bf670227e49873f458672c3098dac467dd5809f369d674091665157871483e01f7becd02064eac3e235f913668bbc2f097980d4b378f1993eff6e60d1
+      77309e5b
+    `),
+    message: hex(`
+      fe534d4240000100000000000900210009000000000000000400000000000000fffe0000010000001100001400e4080000000000000000000000000000000000
+      11000000170000000000000000000000
+    `),
+  },
+  {
+    cipher: 'AES-128-GCM',
+    key: hex('a2f5e80e5d59103034f32e52f698e5ec'),
+    frame: hex(`
+      fd534d42bd73d97d2bc9001bcafac0fdff5feebcc7d6822d269caf48904c664c00000000870000000000010025000000001000006ecdd2a7afc7b47763057a04
+      1b8fd4daffe990b70c9e09d36c084e02d14ef247f8bde38acf6256f8b1d3b56f77fbdeb312fea5e92cbcc1ed8fb2ebbfaa75e49a4a394bb44576545567c24d4c
+      014d47c9fbdfdafd2c4f9b72f8d256452620a299f48e29e53d6b61d1c13a19e91af013f00d17e3abc2fc3d36c8c1b6b93973253852dbd442e46ee8
+    `),
+    message: hex(`
+      fe534d4240000100000000000900010008000000000000000500000000000000fffe000001000000250000000010000000000000000000000000000000000000
+      310070001700000000000000000000000600000004000000010000000400000000000000000000007000000000000000536d623320656e6372797074696f6e20
+      74657374696e67
+    `),
+  },
+  {
+    cipher: 'AES-128-GCM',
+    key: hex('748c50868c90f302962a5c35f5f9a8bf'),
+    frame: hex(`
+      fd534d42acbe1cb7ed343adf1725ef144d90d4b0e06831dd2e8eb7b400000000000000005000000000000100250000000010000026bbbf949983a6c1c796559d
+      0f2c510cb651d1f7b6ac8ded32a2a0b8f2d793a815c6f6b848d69767a215841a42d400ae6ddb5f0b44173a014973321fdd7950da6179159b82e03c9e18a050ff
+      0ea1c967
+    `),
+    message: undefined,
+  },
+] as const
+
+/** Key and nonce all ones, plaintext 01020304: ciphertext and tag. [peer] smbprotocol tests. */
+export const SEALED_ONES = {
+  'AES-128-CCM': ['2191e30e', 'c8730c9ba7e59f1cfd3751a195f2b3ac'],
+  'AES-256-CCM': ['2f5841d7', '3efb4797518aab05c548a7fc2074f593'],
+  'AES-128-GCM': ['da265733', '39d83234d753d08ec0fcbe33015f19bd'],
+  'AES-256-GCM': ['bc39bd81', '45e5b723052ecad01eefad6f0487e32d'],
+} as const
+
 /** RFC 1320: text, digest. */
 export const MD4: readonly (readonly [string, string])[] = [
   ['', '31d6cfe0d16ae931b73c59d7e0c089c0'],
@@ -348,7 +411,6 @@ export const CMAC = {
 
 /** What the password `root1` of user `root` led to in the recorded conversations beside this file. [live] */
 export const RECORDED = {
-
   smb311_signed_cmac: {
     algorithm: 'AES-CMAC',
     signatures: 19,
@@ -387,5 +449,69 @@ export const RECORDED = {
     signatures: 21,
     sessionKey: '5d3230727c540e83405b3bb757e684a9',
     signingKey: '5d3230727c540e83405b3bb757e684a9',
+  },
+  smb311_enc_gcm128: {
+    algorithm: 'AES-GMAC',
+    signatures: 1,
+    sessionKey: '01dc661f410bb5053315b963d89c01dd',
+    signingKey: '71acd8fea5e3a0b395b45e8274afec9b',
+    preauth: '8fdcb9d45e4a46947a658bab592889beaac54d5fce071a0a7eed5514677be856ffdf6c00f44d6f86bf2505a1f15775cb6f0118f0bc13ae69948132cbe2c3f4b4',
+    sealed: {
+      cipher: 'AES-128-GCM',
+      messages: 19,
+      toServer: '38ae2f5bd00a5019653ba1b5620d62b6',
+      fromServer: '3d24e1b3346ce82e236d02c21abb45e2',
+    },
+  },
+  smb311_enc_gcm256: {
+    algorithm: 'AES-GMAC',
+    signatures: 1,
+    sessionKey: '53a51bbd6f99ffc763be13197004c16e',
+    signingKey: '349dd51b191d44620cfe9240e29bab14',
+    preauth: '82c42e63f68107ccc3f003696c18eb8c847d404f26649b712e501d14fac0db8329b8897ba3b10f31fdb4bf7c3af23ffed219329e3f50ba02e0ef17c930e866f2',
+    sealed: {
+      cipher: 'AES-256-GCM',
+      messages: 18,
+      toServer: '701be811d01f9c6626996ce66007dafac34dbc3cca7ca0f73edce45820cc4dd1',
+      fromServer: '4097de0ec39ae475b80bacd3175ff4b20578ea9fa1d3644ce4c83d2cf511c8d7',
+    },
+  },
+  smb311_enc_ccm128: {
+    algorithm: 'AES-GMAC',
+    signatures: 1,
+    sessionKey: '44302f95dcf88594766fde0a34ab279e',
+    signingKey: 'cd37902ab5306bb98e204242f316892c',
+    preauth: '73ac8366b9f679a3c29145b52f5d686d12fe782a6763a50ddc59a6687327f0395ec1baeb341803bc73d206762c062ae4ac400e69072fc9e0601742670ef7e8a8',
+    sealed: {
+      cipher: 'AES-128-CCM',
+      messages: 18,
+      toServer: '16ff95e66533613ac4154abecbcc377c',
+      fromServer: '85b7ca405ac084dae93d528ec85bfab3',
+    },
+  },
+  smb311_enc_ccm256: {
+    algorithm: 'AES-GMAC',
+    signatures: 1,
+    sessionKey: '32a7833eec91b564efbe7e8e96d9373a',
+    signingKey: '2b2d3a724c8cb19d2695dc9062c42e37',
+    preauth: 'fd67e26d5ce8bd561b9f455c08f2e7ea601cf06f861506d2aec74c9605a0ff69ac0cfce308a4cd458c6d0c617733531ba5082527382b9aca99412d39329ffc41',
+    sealed: {
+      cipher: 'AES-256-CCM',
+      messages: 18,
+      toServer: '287f351c755cc3a5cd4ba6afd86666c65415ea7ea1c9b2ab02f2081ef0863eaf',
+      fromServer: '5b8ccfa13376085966950dcfcb8e4020e2ab53d65f3f0a6d20be3aa15891b069',
+    },
+  },
+  smb302_enc_ccm128: {
+    algorithm: 'AES-CMAC',
+    signatures: 1,
+    sessionKey: 'bcf1531bc72862d703662c70a687e364',
+    signingKey: '64b43d59eacf6302d2567691f275a9c1',
+    sealed: {
+      cipher: 'AES-128-CCM',
+      messages: 20,
+      toServer: 'c7f997d83c929825f542d6071afc78b2',
+      fromServer: '977810c5376f696d35a359ad2fc218cf',
+    },
   },
 } as const

@@ -9,7 +9,7 @@ import { MECHANISM, mechTypeList, NEG_STATE, type NegTokenResp, negTokenInit, ne
  * takes the one that came with success. What does not decode is a WireError.
  */
 export interface SecurityContext {
-  /** `serverToken` is the one of the NEGOTIATE answer, which may be empty. LOGON_FAILED when the server offers no mechanism of ours. */
+  /** `serverToken` is the one of the NEGOTIATE answer, which may be empty. NTLM_REFUSED when the server offers no mechanism of ours. */
   first(serverToken: Buffer): Buffer
   step(token: Buffer): Buffer
   /** 16 bytes, after the last `step`; empty after an anonymous login. Zeroed by `wipe`. */
@@ -67,14 +67,14 @@ export function spnegoNtlm(credentials: Credentials, host: string, chance: Chanc
 function accepted(token: Buffer): NegTokenResp {
   const response = decode(negTokenResp, token)
   const { negState, supportedMech } = response
-  if (negState === NEG_STATE.REJECT) throw new NbtrunError('LOGON_FAILED', 'the server rejects NTLM in SPNEGO')
+  if (negState === NEG_STATE.REJECT) throw new NbtrunError('NTLM_REFUSED', 'the server rejects NTLM in SPNEGO')
   if (supportedMech !== undefined && supportedMech !== MECHANISM.NTLMSSP)
     throw new WireError(`SPNEGO NegTokenResp: the server chose mechanism ${nameOf(supportedMech)}`, 0)
   return response
 }
 
 function noNtlm(mechTypes: readonly string[]): NbtrunError {
-  return new NbtrunError('LOGON_FAILED', `the server takes no NTLM login (only ${mechTypes.map(nameOf).join(', ') || 'none'})`)
+  return new NbtrunError('NTLM_REFUSED', `the server takes no NTLM login (only ${mechTypes.map(nameOf).join(', ') || 'none'})`)
 }
 
 function nameOf(oid: string): string {

@@ -1,72 +1,39 @@
 import { NbtrunError } from '../../base/errors.ts'
 import { now, spell } from '../../base/time.ts'
-import { decode, WireError, Writer, type Codec } from '../../base/wire.ts'
-import type { Signer } from '../crypto/signer.ts'
-import { STATUS, statusName } from '../status.ts'
+import { WireError } from '../../base/wire.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import { STATUS } from '../status.ts'
 import type { Transport } from '../transport.ts'
-import { Credits } from './credits.ts'
-import { COMMAND, commandName, FLAG, header, HEADER_SIZE, UNSOLICITED, type CommandName, type Header } from './header.ts'
+import { requireAuthentic } from './authentic.ts'
+import type { Call, Frame, Pending, Reply } from './call.ts'
+import { Credits, MAX_UNDER_WAY } from './credits.ts'
+import { COMMAND, commandName, FLAG, HEADER_SIZE, UNSOLICITED } from './header.ts'
+import { messagesIn, type Received } from './inbound.ts'
+import { cancelOf, frameOf } from './outbound.ts'
 
-export interface Call<T> {
-  readonly command: CommandName
-  readonly codec: Codec<T>
-  readonly body: T
-  readonly sessionId?: bigint
-  readonly treeId?: number
-  /** Signs the request; the answer must then be signed too. */
-  readonly signer?: Signer
-  /** The larger of what is sent and what may come back, in bytes; it decides the credits. */
-  readonly payload?: number
-  /** For ever: `Infinity`. Default: the exchange's limit. */
-  readonly timeoutMs?: number
-  /** Aborting sends CANCEL; the request then ends as the server says. */
-  readonly cancel?: AbortSignal
-  /** Sees the bytes that were sent, for the preauth hash. */
-  readonly onSent?: (message: Buffer) => void
-  /** Gets the final answer that came after the deadline: what it granted must be given back. */
-  readonly onLate?: (reply: Reply) => void
-}
-
-export interface Reply {
-  readonly header: Header
-  /** Behind the header, as a view. */
-  readonly body: Buffer
-  /** The whole message. */
-  readonly message: Buffer
-}
-
-interface Pending {
-  readonly call: Call<unknown>
-  readonly charge: number
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: unknown) => void
-  dueAt: number
-  asyncId: bigint
-  onCancel: (() => void) | undefined
-}
-
-interface Waiting {
-  readonly pending: Pending
-  readonly start: () => void
-}
+export type { Call, Reply } from './call.ts'
 
 const SWEEP_MS = 250
-
-/** An answer to these may be unsigned: the server has no key for the session any more. */
-const SESSION_GONE = new Set([STATUS.USER_SESSION_DELETED, STATUS.NETWORK_SESSION_EXPIRED])
+/** What an answer may hold besides its payload: header, fixed part, create contexts, an error's data. */
+const ANSWER_OVERHEAD = 131_072
+/** Requests given up whose answers would still be heard. */
+const MAX_LATE = 1024
 
 /**
- * Requests and their answers over one transport: message ids, credits, signatures, deadlines. One writer; the reader only sorts answers to
- * requests. A broken or unsigned answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
+ * Requests and their answers over one transport: message ids, credits, signatures, seals, deadlines. One writer; the reader only sorts answers to
+ * requests. A broken, unsigned or unsealed answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
  */
 export class Exchange {
   /** Answers that nobody waits for: late, repeated or unasked. */
   unasked = 0
-  readonly #credits = new Credits()
+  /** By SessionId: who opens the sealed frames of a session. Its session enters it, and takes it out when it ends. */
+  readonly sealers = new Map<bigint, Sealer>()
+  readonly #credits: Credits
   readonly #pending = new Map<number, Pending>()
   /** Given up at their deadline, but what the server grants them must be given back. */
   readonly #late = new Map<number, Pending>()
-  readonly #waiting: Waiting[] = []
+  /** Frames that wait for credits, or for room under the bound of what may be under way. */
+  readonly #waiting: Frame[] = []
   readonly #transport: Transport
   readonly #timeoutMs: number
   readonly #onFatal: (error: NbtrunError) => void
@@ -74,10 +41,20 @@ export class Exchange {
   #sweptAt = 0
   #dead: unknown
 
-  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void) {
+  /** `firstMessageId` is 1 after a multi-protocol negotiate, which uses up 0. */
+  constructor(transport: Transport, timeoutMs: number, onFatal: (error: NbtrunError) => void, firstMessageId = 0) {
+    this.#credits = new Credits(firstMessageId)
     this.#transport = transport
     this.#timeoutMs = timeoutMs
     this.#onFatal = onFatal
+  }
+
+  /** Whether requests may move more than 64 KiB, as NEGOTIATE found out: not with dialect 2.0.2, nor without SMB2_GLOBAL_CAP_LARGE_MTU. */
+  get largeMtu(): boolean {
+    return this.#credits.largeMtu
+  }
+  set largeMtu(supported: boolean) {
+    this.#credits.largeMtu = supported
   }
 
   /** The most bytes that one request may move now. */
@@ -85,21 +62,45 @@ export class Exchange {
     return this.#credits.limitBytes
   }
 
+  /** Whether a frame of that many small requests would go out at once. Where credits are short, single requests get on and a compound may not. */
+  affords(requests: number): boolean {
+    return this.#waiting.length === 0 && this.#affords(requests, 0)
+  }
+
   /** Sends one request and resolves with its final answer, whatever its status; interim answers are not seen. */
   request<T>(call: Call<T>): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      if (this.#dead !== undefined) return reject(this.#dead as Error)
-      const charge = Credits.charge(call.payload ?? 0)
-      const dueAt = now() + (call.timeoutMs ?? this.#timeoutMs)
-      const pending: Pending = { call: call as Call<unknown>, charge, resolve, reject, dueAt, asyncId: 0n, onCancel: undefined }
-      const start = (): void => this.#send(pending)
-      if (this.#waiting.length === 0 && this.#credits.affords(charge)) start()
+    return this.#submit([call as Call<unknown>], false)[0]!
+  }
+
+  /**
+   * Sends several requests of one session in one frame, once there are credits for all of them. Each ends on its own. Related ones name the file of
+   * the request before by a FileId of all ones; where that failed the server fails them likewise.
+   */
+  requestAll(calls: readonly Call<unknown>[], { related }: { readonly related: boolean }): Promise<Reply>[] {
+    return this.#submit(calls, related)
+  }
+
+  #submit(calls: readonly Call<unknown>[], related: boolean): Promise<Reply>[] {
+    const requests: Pending[] = []
+    const replies = calls.map(
+      call =>
+        new Promise<Reply>((resolve, reject) => {
+          const bytes = call.payload ?? 0
+          const dueAt = now() + (call.timeoutMs ?? this.#timeoutMs)
+          requests.push({ call, charge: this.#credits.charge(bytes), bytes, resolve, reject, messageId: -1, dueAt, asyncId: undefined, onCancel: undefined })
+        }),
+    )
+    const frame: Frame = { requests, related, charge: sum(requests, p => p.charge), bytes: sum(requests, p => p.bytes) }
+    if (this.#dead !== undefined) this.#reject(requests, this.#dead)
+    else {
+      if (this.#waiting.length === 0 && this.#affords(frame.charge, frame.bytes)) this.#send(frame)
       else {
-        this.#waiting.push({ pending, start })
-        this.#heed(pending, () => this.#giveUp(pending))
+        this.#waiting.push(frame)
+        for (const p of requests) this.#heed(p, () => this.#giveUp(frame))
       }
       this.#sweep()
-    })
+    }
+    return replies
   }
 
   /** Rejects everything under way; nothing is sent or heard afterwards. */
@@ -107,26 +108,18 @@ export class Exchange {
     if (this.#dead !== undefined) return
     this.#dead = error
     clearInterval(this.#sweeper)
-    const all = [...this.#pending.values(), ...this.#waiting.map(w => w.pending)]
+    const all = [...this.#pending.values(), ...this.#waiting.flatMap(frame => frame.requests)]
     this.#pending.clear()
+    this.#late.clear()
     this.#waiting.length = 0
-    for (const p of all) this.#settle(p, () => p.reject(error))
+    this.#reject(all, error)
   }
 
-  /** One frame from the transport: a message, or several compounded. */
+  /** One frame from the transport: a message, or several compounded, or what seals them. */
   receive(frame: Buffer): void {
     if (this.#dead !== undefined) return
     try {
-      for (let at = 0; ; ) {
-        const rest = frame.subarray(at)
-        const h = decode(header, rest)
-        if (h.next !== 0 && (h.next < HEADER_SIZE || h.next % 8 !== 0 || h.next > rest.length - HEADER_SIZE)) {
-          throw new WireError(`NextCommand of ${h.next} is outside`, at)
-        }
-        this.#answer(h, h.next === 0 ? rest : rest.subarray(0, h.next))
-        if (h.next === 0) break
-        at += h.next
-      }
+      for (const received of messagesIn(frame, this.sealers)) this.#answer(received)
       this.#startWaiting()
     } catch (thrown) {
       if (!(thrown instanceof NbtrunError)) throw thrown
@@ -134,36 +127,28 @@ export class Exchange {
     }
   }
 
-  #send(p: Pending): void {
-    const { call, charge } = p
-    const { messageId, ask } = this.#credits.spend(charge)
-    const w = new Writer(HEADER_SIZE + 96 + (call.command === 'WRITE' ? (call.payload ?? 0) : 0))
-    header.put(w, {
-      charge,
-      status: 0,
-      command: COMMAND[call.command],
-      credits: ask,
-      flags: call.signer === undefined ? 0 : FLAG.SIGNED,
-      next: 0,
-      messageId,
-      asyncId: 0n,
-      treeId: call.treeId ?? 0,
-      sessionId: call.sessionId ?? 0n,
-    })
-    try {
-      call.codec.put(w, call.body)
-      const message = w.done()
-      call.signer?.sign(message)
-      this.#pending.set(messageId, p)
-      call.onSent?.(message)
-      this.#transport.send([message])
-    } catch (thrown) {
-      this.#pending.delete(messageId)
-      this.#credits.unspend(charge)
-      this.#settle(p, () => p.reject(thrown))
-      return
+  /** What the socket has not taken yet counts too: a server that grants and does not read gets no more. */
+  #affords(charge: number, bytes: number): boolean {
+    return this.#credits.affords(charge, bytes) && this.#transport.backlog <= MAX_UNDER_WAY
+  }
+
+  #send({ requests, related, charge, bytes }: Frame): void {
+    const { messageId, ask } = this.#credits.spend(charge, bytes)
+    let next = messageId
+    for (const p of requests) {
+      p.messageId = next
+      next += p.charge
     }
-    this.#heed(p, () => this.#cancel(messageId, p))
+    try {
+      const frame = frameOf(requests, related, { charges: this.#credits.largeMtu, ask })
+      for (const p of requests) this.#pending.set(p.messageId, p)
+      this.#transport.send([frame])
+    } catch (thrown) {
+      for (const p of requests) this.#pending.delete(p.messageId)
+      this.#credits.unspend(charge, bytes)
+      return this.#reject(requests, thrown)
+    }
+    for (const p of requests) this.#heed(p, () => this.#cancel(p))
   }
 
   /** From now on an abort of the request's signal means `cancelled`. */
@@ -177,99 +162,86 @@ export class Exchange {
   }
 
   /** Cancelled while it waited for credits: the server never heard of it. */
-  #giveUp(p: Pending): void {
-    const at = this.#waiting.findIndex(w => w.pending === p)
-    if (at < 0) return
-    this.#waiting.splice(at, 1)
-    this.#settle(p, () => p.reject(new NbtrunError('CANCELLED', `${p.call.command} was cancelled before it was sent`, { facts: { errno: 'EINTR' } })))
+  #giveUp(frame: Frame): void {
+    if (!this.#unqueue(frame)) return
+    const what = frame.requests.map(p => p.call.command).join(', ')
+    this.#reject(frame.requests, new NbtrunError('CANCELLED', `${what} was cancelled before it was sent`, { facts: { errno: 'EINTR' } }))
     this.#startWaiting()
   }
 
-  /** [MS-SMB2] 3.2.4.24: names the request by AsyncId once the server gave one, costs no credit and gets no answer. */
-  #cancel(messageId: number, p: Pending): void {
-    if (this.#dead !== undefined || this.#pending.get(messageId) !== p) return
-    const w = new Writer(HEADER_SIZE + 4)
-    const isAsync = p.asyncId !== 0n
-    header.put(w, {
-      charge: 0,
-      status: 0,
-      command: COMMAND.CANCEL,
-      credits: 0,
-      flags: (isAsync ? FLAG.ASYNC : 0) | (p.call.signer === undefined ? 0 : FLAG.SIGNED),
-      next: 0,
-      messageId,
-      asyncId: p.asyncId,
-      treeId: p.call.treeId ?? 0,
-      sessionId: p.call.sessionId ?? 0n,
-    })
-    w.u16(4).u16(0)
+  #unqueue(frame: Frame): boolean {
+    const at = this.#waiting.indexOf(frame)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    return at >= 0
+  }
+
+  #cancel(p: Pending): void {
+    if (this.#dead !== undefined || this.#pending.get(p.messageId) !== p) return
     try {
-      p.call.signer?.sign(w.done())
-      this.#transport.send([w.done()])
+      this.#transport.send([cancelOf(p)])
     } catch (thrown) {
       if (!(thrown instanceof NbtrunError)) throw thrown // the connection or the session is closed: nobody is left to tell
     }
   }
 
-  #answer(h: Header, message: Buffer): void {
+  #answer(received: Received): void {
+    const { header: h, message } = received
     if ((h.flags & FLAG.SERVER_TO_REDIR) === 0) throw new WireError('an answer that is none: SERVER_TO_REDIR is not set', 16)
     this.#credits.granted(h.credits)
     const p = h.messageId === UNSOLICITED ? undefined : this.#pending.get(h.messageId)
     if (p === undefined) {
       this.unasked++
-      this.#answerLate(h, message)
+      this.#answerLate(received)
       return
     }
     const want = COMMAND[p.call.command]
     if (h.command !== want) throw new WireError(`answer to ${commandName(want)} says it is ${commandName(h.command)}`, 12)
     const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
-    this.#verify(p.call, h, message, interim)
-    if (interim) {
-      const isFirst = p.asyncId === 0n
-      p.asyncId = h.asyncId
-      if (isFirst && p.call.cancel?.aborted === true) this.#cancel(h.messageId, p)
-      return
-    }
-    this.#pending.delete(h.messageId)
-    this.#credits.settled(p.charge)
-    this.#settle(p, () => p.resolve({ header: h, body: message.subarray(HEADER_SIZE), message }))
+    requireAuthentic(p.call, received, interim)
+    if (interim) return this.#answerInterim(p, h.asyncId)
+    const most = p.bytes + ANSWER_OVERHEAD
+    if (message.length > most) throw new WireError(`an answer to ${p.call.command} of ${message.length} bytes, where ${most} are possible`, 0)
+    this.#forget(p)
+    this.#settle(p, () => p.resolve(replyOf(received)))
   }
 
-  #answerLate(h: Header, message: Buffer): void {
+  #answerInterim(p: Pending, asyncId: bigint): void {
+    const isFirst = p.asyncId === undefined
+    p.asyncId = asyncId
+    if (!isFirst) return
+    this.#credits.settled(p.charge, 0)
+    if (p.call.cancel?.aborted === true) this.#cancel(p)
+  }
+
+  #answerLate(received: Received): void {
+    const { header: h } = received
     const p = this.#late.get(h.messageId)
     if (p === undefined || h.command !== COMMAND[p.call.command] || h.status === STATUS.PENDING) return
     this.#late.delete(h.messageId)
-    this.#verify(p.call, h, message, false)
-    p.call.onLate?.({ header: h, body: message.subarray(HEADER_SIZE), message })
-  }
-
-  /** [MS-SMB2] 3.2.5.1.3. */
-  #verify(call: Call<unknown>, h: Header, message: Buffer, interim: boolean): void {
-    const { signer } = call
-    if (signer === undefined) return
-    if ((h.flags & FLAG.SIGNED) !== 0) {
-      if (signer.verify(message)) return
-      throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} has a wrong signature (${signer.algorithm})`, {
-        hint: 'somebody or something between here and the server changes what is sent; nothing more was read or written',
-      })
-    }
-    // Interim answers are not signed; some servers do not sign LOGOFF's, nor can they where the session is gone.
-    if (interim || call.command === 'LOGOFF' || SESSION_GONE.has(h.status)) return
-    throw new NbtrunError('BAD_SIGNATURE', `the answer to ${call.command} (${statusName(h.status)}) is not signed`, {
-      hint: "the session is signed, so the answer is not the server's",
-    })
+    requireAuthentic(p.call, received, false)
+    p.call.onLate?.(replyOf(received))
   }
 
   #startWaiting(): void {
-    for (let next = this.#waiting[0]; next !== undefined && this.#credits.affords(next.pending.charge); next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next !== undefined && this.#affords(next.charge, next.bytes); next = this.#waiting[0]) {
       this.#waiting.shift()
-      next.start()
+      this.#send(next)
     }
+  }
+
+  /** It is no longer under way. */
+  #forget(p: Pending): void {
+    this.#pending.delete(p.messageId)
+    this.#credits.settled(p.asyncId === undefined ? p.charge : 0, p.bytes)
   }
 
   #settle(p: Pending, tell: () => void): void {
     if (p.onCancel !== undefined) p.call.cancel?.removeEventListener('abort', p.onCancel)
     tell()
+  }
+
+  #reject(requests: readonly Pending[], error: unknown): void {
+    for (const p of requests) this.#settle(p, () => p.reject(error))
   }
 
   #sweep(): void {
@@ -283,23 +255,19 @@ export class Exchange {
     const at = now()
     const stall = at - this.#sweptAt - SWEEP_MS
     this.#sweptAt = at
-    const waiting = this.#waiting.map(w => w.pending)
-    if (stall > 1000) for (const p of [...this.#pending.values(), ...waiting]) p.dueAt += stall
-    for (const [messageId, p] of this.#pending) {
+    const waiting = [...this.#waiting]
+    if (stall > 1000) for (const p of [...this.#pending.values(), ...waiting.flatMap(frame => frame.requests)]) p.dueAt += stall
+    for (const p of this.#pending.values()) {
       if (p.dueAt > at) continue
-      this.#cancel(messageId, p)
-      this.#pending.delete(messageId)
-      this.#credits.settled(p.charge)
-      if (p.call.onLate !== undefined) this.#late.set(messageId, p)
+      this.#cancel(p)
+      this.#forget(p)
+      this.#listenLate(p)
       this.#timeOut(p)
     }
-    for (const p of waiting) {
-      if (p.dueAt > at) continue
-      this.#waiting.splice(
-        this.#waiting.findIndex(w => w.pending === p),
-        1,
-      )
-      this.#timeOut(p)
+    for (const frame of waiting) {
+      if (frame.requests.every(p => p.dueAt > at)) continue
+      this.#unqueue(frame)
+      for (const p of frame.requests) this.#timeOut(p)
     }
     this.#startWaiting() // what was too dear may have stood before what is not
     if (this.#pending.size === 0 && this.#waiting.length === 0) {
@@ -308,10 +276,27 @@ export class Exchange {
     }
   }
 
+  #listenLate(p: Pending): void {
+    if (p.call.onLate === undefined) return
+    this.#late.set(p.messageId, p)
+    const [oldest] = this.#late.keys()
+    if (this.#late.size > MAX_LATE && oldest !== undefined) this.#late.delete(oldest)
+  }
+
   #timeOut(p: Pending): void {
     const limit = spell(p.call.timeoutMs ?? this.#timeoutMs)
     this.#settle(p, () =>
       p.reject(new NbtrunError('TIMED_OUT', `the server did not answer ${p.call.command} within ${limit}`, { facts: { errno: 'ETIMEDOUT' } })),
     )
   }
+}
+
+/** A message that is but a small part of what it came in is copied: a view would keep all of that. */
+function replyOf({ header, message: view }: Received): Reply {
+  const message = view.buffer.byteLength - view.length > ANSWER_OVERHEAD ? Buffer.from(view) : view
+  return { header, body: message.subarray(HEADER_SIZE), message }
+}
+
+function sum(requests: readonly Pending[], of: (p: Pending) => number): number {
+  return requests.reduce((total, p) => total + of(p), 0)
 }

@@ -1,9 +1,8 @@
 import { WireError, type Codec, type Reader, type Writer } from '../../base/wire.ts'
+import type { Cipher } from '../crypto/sealer.ts'
 import type { SigningAlgorithm } from '../crypto/signer.ts'
+import { DIALECT } from './dialect.ts'
 import { HEADER_SIZE } from './header.ts'
-
-/** [MS-SMB2] 2.2.3: dialect revisions. */
-export const DIALECT = { '2.0.2': 0x0202, '2.1': 0x0210, '3.0': 0x0300, '3.0.2': 0x0302, '3.1.1': 0x0311 } as const
 
 /** [MS-SMB2] 2.2.3.1: negotiate context types. */
 export const CONTEXT = { PREAUTH_INTEGRITY: 1, ENCRYPTION: 2, COMPRESSION: 3, NETNAME: 5, SIGNING: 8 } as const
@@ -16,6 +15,9 @@ const SHA_512 = 1
 
 /** [MS-SMB2] 2.2.3.1.7: signing algorithm ids. */
 export const SIGNING_ID: Readonly<Record<SigningAlgorithm, number>> = { 'HMAC-SHA256': 0, 'AES-CMAC': 1, 'AES-GMAC': 2 }
+
+/** [MS-SMB2] 2.2.3.1.2: cipher ids. */
+export const CIPHER_ID: Readonly<Record<Cipher, number>> = { 'AES-128-CCM': 1, 'AES-128-GCM': 2, 'AES-256-CCM': 3, 'AES-256-GCM': 4 }
 
 export interface NegotiateContext {
   readonly type: number
@@ -157,34 +159,62 @@ function getContexts(r: Reader, offset: number, count: number): NegotiateContext
   return contexts
 }
 
-/** The contexts of a 3.1.1 client: SHA-512 preauth integrity, signing algorithms, the server's name. Salt: 32 random bytes. */
-export function clientContexts(salt: Buffer, signing: readonly SigningAlgorithm[], netname: string): NegotiateContext[] {
+/** The contexts of a 3.1.1 client: SHA-512 preauth integrity, ciphers, the server's name, signing algorithms. Salt: 32 random bytes. */
+export function clientContexts(
+  salt: Buffer,
+  { signing, ciphers }: { readonly signing: readonly SigningAlgorithm[]; readonly ciphers: readonly Cipher[] },
+  netname: string,
+): NegotiateContext[] {
   const preauth = Buffer.alloc(6 + salt.length)
   preauth.writeUInt16LE(1, 0) // HashAlgorithmCount
   preauth.writeUInt16LE(salt.length, 2)
   preauth.writeUInt16LE(SHA_512, 4)
   salt.copy(preauth, 6)
-  const algorithms = Buffer.alloc(2 + 2 * signing.length)
-  algorithms.writeUInt16LE(signing.length, 0)
-  for (const [i, a] of signing.entries()) algorithms.writeUInt16LE(SIGNING_ID[a], 2 + 2 * i)
+  const encryption = {
+    type: CONTEXT.ENCRYPTION,
+    data: idList(ciphers, CIPHER_ID),
+  }
   return [
     { type: CONTEXT.PREAUTH_INTEGRITY, data: preauth },
+    ...(ciphers.length === 0 ? [] : [encryption]),
     { type: CONTEXT.NETNAME, data: Buffer.from(netname, 'utf16le') },
-    { type: CONTEXT.SIGNING, data: algorithms },
+    { type: CONTEXT.SIGNING, data: idList(signing, SIGNING_ID) },
   ]
 }
 
-/** Checks what a 3.1.1 server chose. Without a signing context it signs by AES-CMAC ([MS-SMB2] 3.2.5.2). */
-export function chosenSigning(m: NegotiateResponse, offered: readonly SigningAlgorithm[]): SigningAlgorithm {
+/** SMB2_SIGNING_CAPABILITIES and SMB2_ENCRYPTION_CAPABILITIES alike: a count and so many ids. */
+function idList<Name extends string>(names: readonly Name[], ids: Readonly<Record<Name, number>>): Buffer {
+  const data = Buffer.alloc(2 + 2 * names.length)
+  data.writeUInt16LE(names.length, 0)
+  for (const [i, name] of names.entries()) data.writeUInt16LE(ids[name], 2 + 2 * i)
+  return data
+}
+
+/** Without SHA-512 there is no 3.1.1 ([MS-SMB2] 3.2.5.2). */
+export function checkPreauth(m: NegotiateResponse): void {
   const preauth = only(m, CONTEXT.PREAUTH_INTEGRITY)
   if (preauth === undefined || preauth.length < 6 || preauth.readUInt16LE(0) !== 1 || preauth.readUInt16LE(4) !== SHA_512)
     throw new WireError('NEGOTIATE response: no SHA-512 preauth integrity', 0)
-  const signing = only(m, CONTEXT.SIGNING)
-  if (signing === undefined) return 'AES-CMAC'
-  const id = signing.length >= 4 && signing.readUInt16LE(0) === 1 ? signing.readUInt16LE(2) : -1
-  const algorithm = offered.find(a => SIGNING_ID[a] === id)
-  if (algorithm === undefined) throw new WireError(`NEGOTIATE response: signing algorithm ${id} was not offered`, 0)
-  return algorithm
+}
+
+/** What a 3.1.1 server chose to sign with; undefined where it says nothing. */
+export function chosenSigning(m: NegotiateResponse, offered: readonly SigningAlgorithm[]): SigningAlgorithm | undefined {
+  const data = only(m, CONTEXT.SIGNING)
+  return data === undefined ? undefined : chosen('signing algorithm', data, offered, SIGNING_ID)
+}
+
+/** What a 3.1.1 server chose to encrypt with; undefined where it cannot, or says 0: none of those. [MS-SMB2] 2.2.4.1.2. */
+export function chosenCipher(m: NegotiateResponse, offered: readonly Cipher[]): Cipher | undefined {
+  const data = only(m, CONTEXT.ENCRYPTION)
+  if (data === undefined || (data.length >= 4 && data.readUInt16LE(0) === 1 && data.readUInt16LE(2) === 0)) return undefined
+  return chosen('cipher', data, offered, CIPHER_ID)
+}
+
+function chosen<Name extends string>(what: string, data: Buffer, offered: readonly Name[], ids: Readonly<Record<Name, number>>): Name {
+  const id = data.length >= 4 && data.readUInt16LE(0) === 1 ? data.readUInt16LE(2) : -1
+  const name = offered.find(each => ids[each] === id)
+  if (name === undefined) throw new WireError(`NEGOTIATE response: ${what} ${id} was not offered`, 0)
+  return name
 }
 
 function only(m: NegotiateResponse, type: number): Buffer | undefined {

@@ -40,7 +40,12 @@ test('what is not given has its fallback', () => {
     'called-name': undefined,
     'calling-name': undefined,
     scope: undefined,
+    'min-dialect': '2.0.2',
+    'max-dialect': '3.1.1',
     signing: 'auto',
+    'signing-algorithms': undefined,
+    encrypt: false,
+    ciphers: undefined,
     'connect-timeout': 10_000,
     'io-timeout': 20_000,
     'teardown-timeout': 5000,
@@ -98,6 +103,10 @@ test('every option has its variable', () => {
     mapping: 'private',
     transport: 'nbt',
     signing: 'required',
+    'min-dialect': '3.0',
+    'max-dialect': '2.1',
+    'signing-algorithms': 'AES-CMAC',
+    ciphers: 'AES-256-GCM',
     receipt: 'r',
     events: 'e',
   }
@@ -107,6 +116,29 @@ test('every option has its variable', () => {
     assert.equal(s.given[name], 'env', name)
     assert.notDeepEqual(s[name], { one: undefined, many: [], flag: false, count: 0 }[kind], name)
   }
+})
+
+test('a range of dialects has both its ends, one at least, and no SMB1', () => {
+  const s = from(`${S} --min-dialect 2.1 --max-dialect 3.0.2`)
+  assert.deepEqual([s['min-dialect'], s['max-dialect']], ['2.1', '3.0.2'])
+  assert.equal(from(`${S} --min-dialect 3.0 --max-dialect 3.0`)['min-dialect'], '3.0')
+  assert.throws(() => from(`${S} --min-dialect 3.0 --max-dialect 2.1`), { code: 'USAGE', message: '--min-dialect 3.0 is above --max-dialect 2.1' })
+  assert.throws(() => from(`${S} --min-dialect 3.0`, { NBTRUN_OPT_MAX_DIALECT: '2.0.2' }), {
+    message: '--min-dialect 3.0 is above NBTRUN_OPT_MAX_DIALECT 2.0.2',
+  })
+  for (const smb1 of ['NT1', 'nt1', '1.0', '1'])
+    assert.throws(() => from(`${S} --min-dialect ${smb1}`), {
+      code: 'USAGE',
+      message: `--min-dialect asks for SMB1 (${smb1}), which this version cannot speak yet`,
+    })
+  assert.throws(() => from(`${S} --max-dialect 3`), { message: '--max-dialect must be 2.0.2 or 2.1 or 3.0 or 3.0.2 or 3.1.1, not 3' })
+})
+
+test('ciphers and signing algorithms keep their order and are named once each', () => {
+  const s = from(`${S} --encrypt --ciphers aes-256-gcm,AES-128-CCM --signing-algorithms AES-CMAC`)
+  assert.deepEqual([s.encrypt, s.ciphers, s['signing-algorithms']], [true, ['AES-256-GCM', 'AES-128-CCM'], ['AES-CMAC']])
+  for (const list of ['AES', 'AES-128-GCM,', 'AES-128-GCM,AES-128-GCM', ','])
+    assert.throws(() => from(`${S} --ciphers ${list}`), { code: 'USAGE', message: /^--ciphers must be one or more of AES-128-GCM, .*, each once, not / })
 })
 
 test('a complaint names where the value came from', () => {

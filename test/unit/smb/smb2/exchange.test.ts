@@ -8,7 +8,7 @@ import type { Reply } from '../../../../src/smb/smb2/exchange.ts'
 import { COMMAND, FLAG, UNSOLICITED } from '../../../../src/smb/smb2/header.ts'
 import { STATUS } from '../../../../src/smb/status.ts'
 import { noTimers } from '../../base/timers.ts'
-import { Peer, reply } from './peer.ts'
+import { Peer, reply, sealers } from './peer.ts'
 
 const INTERIM = { status: STATUS.PENDING, flags: FLAG.SERVER_TO_REDIR | FLAG.ASYNC } as const
 const KIB64 = 65_536
@@ -562,6 +562,124 @@ describe('an exchange that signs', () => {
       heard,
       peer.sent.map(({ message }) => message),
     )
+  })
+})
+
+describe('an exchange that seals', () => {
+  const SESSION = 0x77n
+  type Sealed = { peer: Peer; server: ReturnType<typeof sealers>['server']; call: (more?: Parameters<Peer['echo']>[0]) => Promise<Reply> }
+  async function sealedPeer(): Promise<Sealed> {
+    const peer = newPeer()
+    await peer.grant(9)
+    const { client, server } = sealers()
+    peer.sealer = server
+    peer.exchange.sealers.set(SESSION, client)
+    return { peer, server, call: more => peer.echo({ sealer: client, sessionId: SESSION, ...more }) }
+  }
+
+  test('sends no signature, and takes the answer that is sealed by its session without one', async () => {
+    const { peer, server, call } = await sealedPeer()
+    const answered = call({ signer: newSigner(), treeId: 4 })
+    const { sealed, flags, message, treeId, sessionId } = peer.sent[0]!
+    assert.deepEqual({ sealed, flags, treeId, sessionId }, { sealed: true, flags: 0, treeId: 4, sessionId: SESSION })
+    assert.deepEqual(message.subarray(48, 64), Buffer.alloc(16), 'the signature')
+    peer.answer(peer.sent[0]!, { sealer: server, body: Buffer.from('secret words') })
+    const { body, header } = await answered
+    assert.equal(body.toString(), 'secret words')
+    assert.equal(header.flags, FLAG.SERVER_TO_REDIR)
+  })
+
+  test('needs no signature on a sealed answer to what was only signed', async () => {
+    const { peer, server } = await sealedPeer()
+    const answered = peer.echo({ signer: newSigner(), sessionId: SESSION })
+    assert.equal(peer.sent[0]!.sealed, false)
+    peer.answer(peer.sent[0]!, { sealer: server })
+    assert.equal(await state(answered), 'done')
+  })
+
+  const plain: Record<string, Parameters<typeof reply>[1]> = {
+    'a success': {},
+    'a signed success': { signer: newSigner() },
+    'a refusal': { status: STATUS.ACCESS_DENIED },
+    'an interim answer': { ...INTERIM, asyncId: 1n },
+    'the end of an expired session': { status: STATUS.NETWORK_SESSION_EXPIRED },
+  }
+  for (const [what, answer] of Object.entries(plain)) {
+    test(`refuses ${what} in the clear, and everything after it`, async () => {
+      const { peer, server, call } = await sealedPeer()
+      const calls = [call({ signer: newSigner() }), call()]
+      const good = reply(peer.sent[1]!, { sealer: server })
+      peer.answer(peer.sent[0]!, answer)
+      peer.exchange.receive(good)
+      assert.deepEqual(await Promise.all(calls.map(state)), ['BAD_SIGNATURE', 'BAD_SIGNATURE'])
+    })
+  }
+
+  test('refuses LOGOFF’s answer in the clear too', async () => {
+    const { peer, call } = await sealedPeer()
+    const answered = call({ command: 'LOGOFF' })
+    peer.answer(peer.sent[0]!)
+    assert.equal(await state(answered), 'BAD_SIGNATURE')
+  })
+
+  test('takes in the clear that the server has lost the session, for then it has no keys', async () => {
+    const { peer, call } = await sealedPeer()
+    const answered = call()
+    peer.answer(peer.sent[0]!, { status: STATUS.USER_SESSION_DELETED })
+    assert.equal((await answered).header.status, STATUS.USER_SESSION_DELETED)
+  })
+
+  test('takes a sealed interim answer, and waits for the final one', async () => {
+    const { peer, server, call } = await sealedPeer()
+    const stop = new AbortController()
+    const answered = call({ cancel: stop.signal })
+    peer.answer(peer.sent[0]!, { ...INTERIM, asyncId: 5n, sealer: server })
+    assert.equal(await state(answered), 'pending')
+    stop.abort()
+    assert.deepEqual(
+      peer.cancels.map(({ asyncId, flags, sealed }) => ({ asyncId, flags, sealed })),
+      [{ asyncId: 5n, flags: FLAG.ASYNC, sealed: true }],
+    )
+    peer.answer(peer.requests[0]!, { flags: INTERIM.flags, asyncId: 5n, status: STATUS.CANCELLED, sealer: server })
+    assert.equal((await answered).header.status, STATUS.CANCELLED)
+  })
+
+  const wrong: Record<string, [string, (peer: Peer, server: Sealed['server']) => Buffer]> = {
+    'a frame of a session that is none of ours': ['WIRE', (peer, server) => reply(peer.sent[0]!, { sealer: server, sessionId: 0x78n })],
+    'a sealed frame within a sealed frame': ['WIRE', (peer, server) => server.seal(SESSION, reply(peer.sent[0]!, { sealer: server }))],
+    'a message of another session within the frame': ['WIRE', (peer, server) => server.seal(SESSION, reply(peer.sent[0]!, { sessionId: 0x78n }))],
+    'a frame that the client itself could have sent': ['BAD_SIGNATURE', peer => sealers().client.seal(SESSION, reply(peer.sent[0]!))],
+    'an empty sealed frame': ['WIRE', (_peer, server) => server.seal(SESSION, Buffer.alloc(0))],
+    'a sealed frame of one byte more': ['WIRE', (peer, server) => Buffer.concat([reply(peer.sent[0]!, { sealer: server }), Buffer.alloc(1)])],
+  }
+  for (const [what, [code, frame]] of Object.entries(wrong)) {
+    test(`${what} ends everything with ${code}`, async () => {
+      const { peer, server, call } = await sealedPeer()
+      const calls = [call(), peer.echo()]
+      peer.exchange.receive(frame(peer, server))
+      assert.deepEqual(await Promise.all(calls.map(state)), [code, code])
+      noTimers()
+    })
+  }
+
+  test('refuses the answer that another session of the connection sealed', async () => {
+    const { peer, call } = await sealedPeer()
+    const other = sealers({ toServer: Buffer.alloc(16, 8), fromServer: Buffer.alloc(16, 9) })
+    peer.exchange.sealers.set(0x78n, other.client)
+    const answered = call()
+    peer.answer(peer.sent[0]!, { sealer: other.server, sessionId: 0x78n })
+    assert.equal(await state(answered), 'BAD_SIGNATURE')
+  })
+
+  test('a repeated sealed answer is dropped', async () => {
+    const { peer, server, call } = await sealedPeer()
+    const answered = call()
+    const frame = reply(peer.sent[0]!, { sealer: server })
+    peer.exchange.receive(frame)
+    const before = peer.exchange.unasked
+    peer.exchange.receive(frame)
+    assert.equal(await state(answered), 'done')
+    assert.deepEqual([peer.exchange.unasked - before, peer.fatal], [1, undefined])
   })
 })
 

@@ -18,6 +18,7 @@ import {
 import { header } from '../../../../src/smb/smb2/header.ts'
 import { negotiateRequest, negotiateResponse } from '../../../../src/smb/smb2/negotiate.ts'
 import { sessionSetupRequest, sessionSetupResponse } from '../../../../src/smb/smb2/session-setup.ts'
+import { transformHeader } from '../../../../src/smb/smb2/transform.ts'
 import { empty, treeConnectRequest, treeConnectResponse } from '../../../../src/smb/smb2/tree-connect.ts'
 import { codecContract } from '../../contract.ts'
 
@@ -39,6 +40,14 @@ codecContract(
   { charge: 1, status: 0x103, command: 8, credits: 1, flags: 3, next: 0, messageId: 7, asyncId: 0x15n, treeId: 0, sessionId: 0xe944e8d9n },
   { name: 'SMB2 ASYNC header' },
 )
+
+// [doc] Microsoft, "encryption in SMB 3.0": the request; the nonce bytes that CCM does not use are not zero
+codecContract(transformHeader, hex('fd534d4281a286535415445dae393921e44fa42e66e69a111892584fb5ed524a744da3ee87000000000001001100001400e40800'), {
+  signature: hex('81a286535415445dae393921e44fa42e'),
+  nonce: hex('66e69a111892584fb5ed524a744da3ee'),
+  size: 135,
+  sessionId: 0x8e40014000011n,
+})
 
 codecContract(negotiateRequest, hex('24000400010000000a0000003333333333333333333333333333333300000000000000000202100200030203'), {
   securityMode: 1,

@@ -1,19 +1,35 @@
 import { NbtrunError } from '../../../../src/base/errors.ts'
 import { decode, encode } from '../../../../src/base/wire.ts'
+import { type Sealer, sealerFor } from '../../../../src/smb/crypto/sealer.ts'
 import type { Signer } from '../../../../src/smb/crypto/signer.ts'
 import { type Call, Exchange } from '../../../../src/smb/smb2/exchange.ts'
 import { COMMAND, type CommandName, FLAG, header, type Header } from '../../../../src/smb/smb2/header.ts'
+import { isSealed } from '../../../../src/smb/smb2/transform.ts'
 import { empty } from '../../../../src/smb/smb2/tree-connect.ts'
 import type { Transport } from '../../../../src/smb/transport.ts'
 
 export interface Sent extends Header {
   readonly message: Buffer
+  /** Whether it came in a sealed frame. */
+  readonly sealed: boolean
+}
+
+const KEYS = { toServer: Buffer.alloc(16, 1), fromServer: Buffer.alloc(16, 2) }
+
+/** A client's sealer, and the one of the server that answers it. */
+export function sealers(keys = KEYS): { client: Sealer; server: Sealer } {
+  return {
+    client: sealerFor('AES-128-GCM', keys),
+    server: sealerFor('AES-128-GCM', { toServer: keys.fromServer, fromServer: keys.toServer }),
+  }
 }
 
 /** What an answer says where it differs from a plain success with one credit. */
 export interface Answer extends Partial<Header> {
   readonly as?: CommandName
   readonly signer?: Signer
+  /** The server's: seals the answer, as the session of the answer. */
+  readonly sealer?: Sealer
   readonly body?: Buffer
 }
 
@@ -30,18 +46,23 @@ export class Peer implements Transport {
   fatal: NbtrunError | undefined
   /** As a transport whose own half has ended. */
   isClosed = false
+  /** The server's, for the sealed requests. */
+  sealer: Sealer | undefined
 
   constructor(timeoutMs = 1000) {
     this.exchange = new Exchange(this, timeoutMs, error => {
       this.fatal ??= error
       this.exchange.end(error)
     })
+    this.exchange.largeMtu = true
   }
 
   send(parts: readonly Buffer[]): void {
     if (this.isClosed) throw new NbtrunError('CLOSED', 'the connection is closed')
-    const message = Buffer.concat(parts)
-    this.sent.push({ ...decode(header, message), message })
+    const frame = Buffer.concat(parts)
+    const sealed = isSealed(frame)
+    const message = sealed ? this.sealer!.open(frame) : frame
+    this.sent.push({ ...decode(header, message), message, sealed })
   }
   start(): void {}
   keepAlive(): void {}
@@ -74,10 +95,10 @@ export class Peer implements Transport {
 }
 
 /** An answer's bytes. */
-export function reply(request: Header, { as, signer, body = encode(empty, null), ...fields }: Answer = {}): Buffer {
+export function reply(request: Header, { as, signer, sealer, body = encode(empty, null), ...fields }: Answer = {}): Buffer {
   const flags = FLAG.SERVER_TO_REDIR | (signer === undefined ? 0 : FLAG.SIGNED)
   const plain: Header = { ...request, charge: request.charge, status: 0, credits: 1, flags, next: 0, asyncId: 0n }
   const message = Buffer.concat([encode(header, { ...plain, ...fields, ...(as === undefined ? {} : { command: COMMAND[as] }) }), body])
   signer?.sign(message)
-  return message
+  return sealer === undefined ? message : sealer.seal(fields.sessionId ?? request.sessionId, message)
 }

@@ -1,0 +1,38 @@
+import { NbtrunError } from '../base/errors.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
+import { openTransport, type TransportOptions } from './transport.ts'
+
+type Opened = Awaited<ReturnType<typeof openTransport>>
+
+export interface Reached {
+  readonly transport: Opened
+  readonly connection: Connection
+}
+
+/**
+ * Connects and negotiates. A server that hangs up on an SMB2 NEGOTIATE may be one that speaks SMB1 alone: it is asked once more, on a new
+ * connection, in words that such a server understands too; dialects are offered as before. Nothing is left open after an error.
+ */
+export async function reach(to: TransportOptions, options: ConnectionOptions): Promise<Reached> {
+  try {
+    return await tryOnce(to, options)
+  } catch (thrown) {
+    if (!isHangup(thrown) || to.signal?.aborted === true) throw thrown
+    return tryOnce(to, { ...options, multiProtocol: true })
+  }
+}
+
+async function tryOnce(to: TransportOptions, options: ConnectionOptions): Promise<Reached> {
+  const transport = await openTransport(to)
+  const stop = (): void => transport.destroy()
+  to.signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return { transport, connection: await Connection.negotiate(transport, options) }
+  } finally {
+    to.signal?.removeEventListener('abort', stop)
+  }
+}
+
+function isHangup(thrown: unknown): boolean {
+  return thrown instanceof NbtrunError && thrown.code === 'CONNECTION_LOST'
+}
