@@ -220,10 +220,9 @@ export class Lifeline {
         this.reconnects++
         return this.listener.reconnected(now() - began)
       } catch (thrown) {
-        if (signal.aborted) throw this.#final
         const error = asError(thrown)
-        if (!MENDABLE.has(error.code)) this.#end(error)
-        if (this.#final !== undefined) throw this.#final
+        if (!signal.aborted && !MENDABLE.has(error.code)) this.#end(error)
+        if (this.#final !== undefined) throw this.#final // sealed, or refused for good
         if (this.#givenUp !== undefined || now() + this.#pauseMs >= this.#wantedUntil) {
           this.#givenUp = { error: failed(this.host, error), at: now() }
           this.#tellLost(error)
