@@ -158,6 +158,13 @@ describe('a connection that the server closed while the program idled', { skip: 
     assert.equal(await puppet.ask("get('synced')"), 'b')
     assert.equal(await puppet.ask("os.fsync(d['synced'])"), 'EIO')
     assert.equal(await puppet.ask("os.fsync(d['synced'])"), 'None')
+    await puppet.ask("[put('synced', 'c'), d.update(two=os.open('synced', RW))]")
+    await closed()
+    assert.equal(await puppet.ask("os.fsync(d['two'])"), 'EIO', 'through whichever descriptor')
+    assert.equal(await puppet.ask("os.fsync(d['synced'])"), 'None')
+    await puppet.ask("write('left', 'x')")
+    await closed()
+    assert.equal(await puppet.ask("[op('left', RW), os.fsync(d['left'])]"), 'EIO', 'closed and opened again')
     await puppet.end()
   })
 
