@@ -69,6 +69,7 @@ class Tape implements Transport {
     this.finished = true
     this.#onEnd(undefined)
   }
+  keepAlive(): void {}
   destroy(): void {
     this.finished = true
   }
