@@ -69,7 +69,6 @@ class Tape implements Transport {
     this.finished = true
     this.#onEnd(undefined)
   }
-  keepAlive(): void {}
   destroy(): void {
     this.finished = true
   }
