@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
-import type { RunIo } from '../run/events.ts'
+import { spell } from '../base/time.ts'
+import { type RunIo, staleLine } from '../run/events.ts'
 import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
 import { errorLine, print } from './report.ts'
 
@@ -31,6 +32,10 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return undefined
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
+        case 'reconnected':
+          return verbose ? print(`the connection to ${event.server} was lost and is there again after ${spell(event.ms)}`) : undefined
+        case 'stale':
+          return settings.quiet ? undefined : print(staleLine(event))
         case 'request-failed':
           return print(`${event.share}: ${event.error.message}; the program got an error [${event.error.code}]`)
         case 'not-given-back':

@@ -37,7 +37,7 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
 
 /** The receipt as people's text: one fact a line. */
 export function receiptText(receipt: Receipt): string[] {
-  const { run, program, shares, steps, heldMs, graceMs, releasedMs, end, verified, survivors, error, warnings } = receipt
+  const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verified, survivors, error, warnings } = receipt
   const lines = [`receipt of run ${run}`]
   if (program !== null)
     lines.push(
@@ -52,6 +52,7 @@ export function receiptText(receipt: Receipt): string[] {
     const result = step.ok ? (step.status ?? 'ok') : `failed: ${step.error ?? step.status ?? 'no reason given'}`
     lines.push(`  ${spell(step.atMs)}: ${step.phase} ${step.name}, ${result} (${spell(step.ms)})`)
   }
+  if (reconnects > 0) lines.push(`  connections lost and set up anew: ${reconnects}`)
   for (const { pid, name } of survivors) lines.push(`  still running: ${name} (${pid})`)
   for (const warning of warnings) lines.push(`  warning: ${warning}`)
   if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
-import { asError, type NbtrunError } from '../base/errors.ts'
+import type { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
-import type { Server } from '../smb/acquire.ts'
+import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { RunEvent, RunIo, StartedShare, Survivor } from './events.ts'
+import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -28,6 +28,7 @@ export class Record {
   readonly #failing = new Set<string>()
   #survivors: readonly Survivor[] = []
   #over = false
+  #reconnects = 0
   #mapping: Mapping | undefined
   #seen: readonly Seen[] = []
   readonly #run: string
@@ -45,14 +46,21 @@ export class Record {
     this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events')
   }
 
-  /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
-  watch({ connection }: Server): void {
-    void connection.closed.then(({ how, error }) => {
-      if (how !== 'lost' || this.#over) return
-      const lost = asError(error)
-      this.#losses.add(lost.message)
-      this.tell({ type: 'lost', server: connection.host, error: lost })
-    })
+  /** Says when the connection is lost while it is needed, and when there is a new one; what happens to it in the teardown is the teardown's to tell. */
+  watch(lifeline: Lifeline, scope: Scope): void {
+    const { host: server } = lifeline
+    lifeline.listener = {
+      lost: error => {
+        if (this.#over) return
+        this.#losses.add(error.message)
+        this.tell({ type: 'lost', server, error })
+      },
+      reconnected: ms => {
+        this.#reconnects++
+        scope.note('reconnect', `session ${server}`)
+        this.tell({ type: 'reconnected', server, ms })
+      },
+    }
   }
 
   /** A program got an error that says too little. Told once a share: one silence fails many requests. */
@@ -101,6 +109,7 @@ export class Record {
 
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
+    if (event.type === 'stale') this.#warnings.push(staleLine(event))
     if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
     this.#io.tell(event)
   }
@@ -113,6 +122,7 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
+      reconnects: this.#reconnects,
       heldMs: round(scope.elapsed),
       graceMs: round(this.graceMs),
       releasedMs: round(releasedMs),
@@ -130,7 +140,7 @@ export class Record {
   }
 
   #shares(): ShareReceipt[] {
-    return this.connected.map(({ share, server, tree }, i) => {
+    return this.connected.map(({ share, server, disk }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]
       return {
@@ -141,7 +151,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: tree.cipher ?? null,
+        encryption: disk.tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,

@@ -45,8 +45,11 @@ export const DIAGONAL: readonly Cell[] = [
   { way: 'root', wire: 'GCM-256' },
 ]
 
-/** The cell that this process tests. */
-export const cell: Cell = { way: named(WAYS, 'LAB_WAY'), wire: named(WIRES, 'LAB_WIRE') ?? '3.1.1 GMAC' }
+/** The wire that this process's servers are bound to: none outside the matrix, where they speak whatever the client asks for. */
+export const bound = named(WIRES, 'LAB_WIRE')
+
+/** The cell that this process tests: outside the matrix the best that both sides have. */
+export const cell: Cell = { way: named(WAYS, 'LAB_WAY'), wire: bound ?? '3.1.1 GMAC' }
 
 /** Who runs a program on a client when nobody is named. */
 export const ME: User | 'root' = cell.way === undefined ? 'root' : WAYS[cell.way]

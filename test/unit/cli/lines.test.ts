@@ -64,6 +64,7 @@ test('a receipt is one fact a line', () => {
     heldMs: 5231,
     graceMs: 0,
     releasedMs: 4.1,
+    reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,
     survivors: [{ pid: 12, name: 'helper' }],

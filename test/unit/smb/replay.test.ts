@@ -42,6 +42,7 @@ class Tape implements Transport {
   readonly port = 445
   readonly address = '192.0.2.1'
   readonly backlog = 0
+  readonly heardAt = 0
   readonly sent: Buffer[] = []
   finished = false
   readonly #answers: Buffer[][] = []
@@ -63,6 +64,7 @@ class Tape implements Transport {
     this.sent.push(Buffer.concat(parts))
     for (const frame of this.#answers[this.sent.length - 1] ?? []) setImmediate(() => this.#onFrame(frame))
   }
+  keepAlive(): void {}
   async finish(): Promise<void> {
     this.finished = true
     this.#onEnd(undefined)

@@ -39,6 +39,7 @@ export class Peer implements Transport {
   readonly port = 445
   readonly address = '192.0.2.1'
   readonly backlog = 0
+  readonly heardAt = 0
   readonly sent: Sent[] = []
   readonly exchange: Exchange
   /** The first error that ended the exchange for good. */
@@ -64,6 +65,7 @@ export class Peer implements Transport {
     this.sent.push({ ...decode(header, message), message, sealed })
   }
   start(): void {}
+  keepAlive(): void {}
   async finish(): Promise<void> {}
   destroy(): void {}
 
