@@ -34,9 +34,9 @@ export async function map(scope: Scope, record: Record, { settings, runId, env }
   const points = paths.map((path, i): Point => ({ path, files: record.connected[i]!.files, readOnly: settings['read-only'] }))
   const servers: FuseServer[] = []
   const onWarning = (message: string): void => record.tell({ type: 'warning', message })
-  const serve = (attach: Attach, { files, readOnly }: Point): FuseServer => {
+  const serve = (attach: Attach, { files, readOnly }: Point, forAll: boolean): FuseServer => {
     const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-    const server = serveFuse({ attach, files, ...owner, readOnly, timeoutMs: settings['io-timeout'], onWarning })
+    const server = serveFuse({ attach, files, ...owner, readOnly, forAll, timeoutMs: settings['io-timeout'], onWarning })
     servers.push(server)
     return server
   }

@@ -24,8 +24,8 @@ export interface FuseServerLike {
 /** What every way through FUSE needs. */
 export interface FuseMappingOptions {
   readonly points: readonly Point[]
-  /** Serves one mount. */
-  readonly serve: (attach: Attach, point: Point) => FuseServerLike
+  /** Serves one mount. `forAll`: its files are writable for all who see it, not for our user alone. */
+  readonly serve: (attach: Attach, point: Point, forAll: boolean) => FuseServerLike
   readonly signal: AbortSignal
   /** Read with blocking reads, also where polling would do. */
   readonly blocking?: boolean
@@ -52,7 +52,7 @@ export async function openRoom(name: RoomWayName, { points, serve, signal, block
     tools,
     mounts: points.map(point => mountOf(point, !way.user)),
     blocking,
-    serve: (attach, index) => void servers.push(serve(attach, points[index]!)),
+    serve: (attach, index) => void servers.push(serve(attach, points[index]!, !way.user)),
     serveFd: async (fd, index) => plan.serve(await devices.attach(fd), index),
     signal,
   }

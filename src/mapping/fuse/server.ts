@@ -24,6 +24,8 @@ export interface FuseOptions {
   readonly uid: number
   readonly gid: number
   readonly readOnly: boolean
+  /** Other users may write, too: false unless told. */
+  readonly forAll?: boolean
   /** How long a request may take before its program gets ETIMEDOUT. Waiting for a lock may take for ever. */
   readonly timeoutMs?: number
   /** What no program could be told: a close that failed, a lock that was lost. */
@@ -71,8 +73,8 @@ const WANTED =
 
 /** Serves a share to the kernel over a descriptor of /dev/fuse, until its mount ends. */
 export function serveFuse(options: FuseOptions): FuseServer {
-  const { files, uid, gid, readOnly, timeoutMs = TIMEOUT_MS, onWarning = () => {} } = options
-  const share = new Share(files, { uid, gid, readOnly }, onWarning)
+  const { files, uid, gid, readOnly, forAll = false, timeoutMs = TIMEOUT_MS, onWarning = () => {} } = options
+  const share = new Share(files, { uid, gid, readOnly, forAll }, onWarning)
   const desk = new Desk(timeoutMs, options.trace)
   const hurried = deferred<void>()
   const gone = deferred<void>()

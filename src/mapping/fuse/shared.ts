@@ -50,7 +50,7 @@ export async function openShared({ points, serve, signal, blocking = false, runI
   try {
     for (const point of points) {
       const fd = await mounter.mount(mountOf(point, root))
-      const server = serve(await devices.attach(fd), point)
+      const server = serve(await devices.attach(fd), point, false)
       mounted.push({ point, server, device: await deviceAt(point.path) })
       signal.throwIfAborted()
       // without this first GETATTR the kernel believes the root to be root's
