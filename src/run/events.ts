@@ -8,6 +8,8 @@ export interface StartedShare {
   /** Where the program sees it; undefined for a session only. */
   readonly point: string | undefined
   readonly mapping: string
+  /** The technical way of the mapping, `b2`. */
+  readonly way: string
   /** `3.1.1` */
   readonly dialect: string
   readonly signed: boolean

@@ -104,8 +104,8 @@ export class Record {
 
   /** For the line that says what the program got. */
   started(): StartedShare[] {
-    return this.#shares().map(({ share, point, mapping, dialect, signing, encryption }) => {
-      return { label: share, point: point ?? undefined, mapping, dialect, signed: signing !== null, encrypted: encryption !== null }
+    return this.#shares().map(({ share, point, mapping, way, dialect, signing, encryption }) => {
+      return { label: share, point: point ?? undefined, mapping, way, dialect, signed: signing !== null, encrypted: encryption !== null }
     })
   }
 
