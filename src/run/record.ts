@@ -142,7 +142,7 @@ export class Record {
   }
 
   #shares(): ShareReceipt[] {
-    return this.connected.map(({ share, server }, i) => {
+    return this.connected.map(({ share, server, disk }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]
       return {
@@ -153,7 +153,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: server.tree(share.share).cipher ?? null,
+        encryption: disk.tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,

@@ -19,6 +19,8 @@ import type { Record } from './record.ts'
 export interface Connected {
   readonly share: Share
   readonly server: Lifeline
+  /** The whole share; `files` may be a folder of it. */
+  readonly disk: LastingFiles
   readonly files: Files
 }
 
@@ -43,14 +45,14 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   } finally {
     for (const { password } of logins.values()) password.fill(0)
   }
-  const disks = new Map<string, Files>()
+  const disks = new Map<string, LastingFiles>()
   const connected: Connected[] = []
   for (const share of settings.share) {
     const server = servers.get(share.host.toLowerCase())!
     const key = `${share.host}/${share.share}`.toLowerCase()
     const disk = disks.get(key) ?? (await connectDisk(scope, server, share, record))
     disks.set(key, disk)
-    connected.push({ share, server, files: share.folder === '' ? disk : await folderOf(disk, share) })
+    connected.push({ share, server, disk, files: share.folder === '' ? disk : await folderOf(disk, share) })
   }
   record.tell({ type: 'progress' })
   return connected
@@ -103,7 +105,7 @@ function termsOf(settings: Settings): Terms {
   }
 }
 
-async function connectDisk(scope: Scope, server: Lifeline, share: Share, record: Record): Promise<Files> {
+async function connectDisk(scope: Scope, server: Lifeline, share: Share, record: Record): Promise<LastingFiles> {
   const tree = await connectTree(scope, server, share.share)
   if (!tree.isDisk) throw new NbtrunError('SHARE_NOT_FOUND', `${share.label} is a printer or a pipe, not a folder`, { hint: 'name a share that holds files' })
   return new LastingFiles(server, share.share, (path, why) => record.tell({ type: 'stale', file: `${tree.label}/${path.replaceAll('\\', '/')}`, why }))

@@ -1,3 +1,4 @@
+import { asError } from '../base/errors.ts'
 import { decode } from '../base/wire.ts'
 import type { FileInfo, OpenOptions } from './files.ts'
 import { infoOf, openingRequest, withOpen } from './open.ts'
@@ -61,7 +62,7 @@ async function atOnce<T extends readonly unknown[]>(tree: Tree, path: string, op
   const replies = answers.slice(1, -1).map(replyIn)
   if (replies.some(({ header }) => NOT_IN_A_COMPOUND.has(header.status))) return undefined
   const values = steps.map((step, i) => step.result(replies[i]!, `${step.doing} ${label}`))
-  if (failure !== undefined) throw failure
+  if (failure !== undefined) throw asError(failure)
   return { info: infoOf(response), values: values as unknown as T }
 }
 

@@ -37,7 +37,7 @@ export interface Outcome {
 
 /**
  * Set-up lines of a client: its own users, names and name servers (none), the checkout and node where ordinary users can read them (a
- * home may not let them), and a /dev/fuse that everybody may open, as distributions have it.
+ * home may not let them), and a /dev/fuse that everybody may open and a fusermount3 that mounts, as distributions have them.
  */
 export function clientSetup(folder: string, etc: Readonly<Record<string, string>>): string {
   for (const name of ['home', 'run', 'tmp', 'dev', 'repository', 'bin']) mkdirSync(join(folder, name), { recursive: true })
@@ -54,10 +54,16 @@ mount --rbind '${REPOSITORY}' '${folder}/repository'
 mount -o remount,bind,ro '${folder}/repository' || :
 : >'${folder}/bin/node'
 mount --bind '${realpathSync(process.execPath)}' '${folder}/bin/node'
-mount -t tmpfs -o mode=755,size=64k lab '${folder}/dev'
+mount -t tmpfs -o mode=755,size=1m lab '${folder}/dev'
 if [ -c /dev/fuse ] && mknod '${folder}/dev/fuse' c 10 229; then
   chmod 666 '${folder}/dev/fuse'
   mount --bind '${folder}/dev/fuse' /dev/fuse
+fi
+# setuid of the root that this is: in a user namespace the machine's own would not be
+if [ -x /usr/bin/fusermount3 ]; then
+  cp /usr/bin/fusermount3 '${folder}/dev/fusermount3'
+  chmod 4755 '${folder}/dev/fusermount3'
+  mount --bind '${folder}/dev/fusermount3' /usr/bin/fusermount3
 fi
 ${coverEtc(folder, etc)}`
 }

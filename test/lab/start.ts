@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cell, type Wire, type WireName, WIRES } from './cell.ts'
+import { bound, type WireName, WIRES } from './cell.ts'
 import { clientSetup } from './client.ts'
 import { coverEtc, enter, extend, type Host, keep } from './host.ts'
 import { destroy, Lab } from './lab.ts'
@@ -43,7 +43,7 @@ export function sweep(): void {
 
 /** Starts a lab; as root, be it of a user namespace (`runAsRoot`). About half a second. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { servers = { srv: {}, srv2: {} }, clients = ['client1', 'client2'], wire = cell.wire, reachable = true, interruptible = true } = options
+  const { servers = { srv: {}, srv2: {} }, clients = ['client1', 'client2'], wire = bound, reachable = true, interruptible = true } = options
   sweep()
   const owner = processOf(process.pid)
   if (owner === undefined) throw new Error('lab: /proc is missing')
@@ -53,7 +53,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   lab.own(interruptible ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGTERM', 'SIGHUP'])
   try {
     chmodSync(folder, 0o755)
-    await build(lab, servers, clients, WIRES[wire], reachable)
+    await build(lab, servers, clients, wire === undefined ? [] : WIRES[wire].global, reachable)
     return lab
   } catch (error) {
     lab.dispose()
@@ -61,7 +61,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-async function build(lab: Lab, servers: Readonly<Record<string, ServerOptions>>, clients: readonly string[], wire: Wire, reachable: boolean): Promise<void> {
+async function build(
+  lab: Lab,
+  servers: Readonly<Record<string, ServerOptions>>,
+  clients: readonly string[],
+  wire: readonly string[],
+  reachable: boolean,
+): Promise<void> {
   const { folder, passwords } = lab.state
   const add = (host: Host): Host => {
     lab.save({ ...lab.state, hosts: [...lab.state.hosts.filter(({ name }) => name !== host.name), host] })
@@ -96,7 +102,7 @@ async function build(lab: Lab, servers: Readonly<Record<string, ServerOptions>>,
   const wins = (name: string): string => (name === winsServer ? 'wins support = yes' : `wins server = ${addresses.get(winsServer)}`)
   const startServer = async (name: string, { global = [], shares = {} }: ServerOptions): Promise<void> => {
     const place = join(folder, name)
-    writeConf(place, [...globalLines(name, place), 'interfaces = lo eth0', wins(name), ...wire.global, ...global], merge(SHARES[name] ?? {}, shares))
+    writeConf(place, [...globalLines(name, place), 'interfaces = lo eth0', wins(name), ...wire, ...global], merge(SHARES[name] ?? {}, shares))
     const host = await startHost(
       name,
       'server',

@@ -64,11 +64,11 @@ class Tape implements Transport {
     this.sent.push(Buffer.concat(parts))
     for (const frame of this.#answers[this.sent.length - 1] ?? []) setImmediate(() => this.#onFrame(frame))
   }
+  keepAlive(): void {}
   async finish(): Promise<void> {
     this.finished = true
     this.#onEnd(undefined)
   }
-  keepAlive(): void {}
   destroy(): void {
     this.finished = true
   }
