@@ -61,7 +61,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-async function build(lab: Lab, servers: Readonly<Record<string, ServerOptions>>, clients: readonly string[], wire: readonly string[], reachable: boolean): Promise<void> {
+async function build(
+  lab: Lab,
+  servers: Readonly<Record<string, ServerOptions>>,
+  clients: readonly string[],
+  wire: readonly string[],
+  reachable: boolean,
+): Promise<void> {
   const { folder, passwords } = lab.state
   const add = (host: Host): Host => {
     lab.save({ ...lab.state, hosts: [...lab.state.hosts.filter(({ name }) => name !== host.name), host] })
