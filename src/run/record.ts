@@ -65,6 +65,8 @@ export class Record {
 
   /** A program got an error that says too little. Told once a share: one silence fails many requests. */
   requestFailed(share: string, error: NbtrunError): void {
+    const server = this.connected.find(({ files }) => files.label === share)?.server
+    if (server?.isUp === false) return server.inVain()
     if (this.#failing.has(share) || this.knowsLoss(error.message)) return
     this.#failing.add(share)
     this.tell({ type: 'request-failed', share, error })

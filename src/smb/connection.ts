@@ -72,8 +72,6 @@ export class Connection extends Resource {
   /** Negotiates over a fresh transport, which it takes over: also a failed negotiation ends it. */
   static async negotiate(transport: Transport, options: ConnectionOptions): Promise<Connection> {
     const { host, ioTimeoutMs, clientGuid = randomBytes(16), multiProtocol = false } = options
-    const terms = termsOf(options)
-    const offered = offer(terms, host, clientGuid)
     const early = deferred<Buffer>() // what comes before there is an exchange
     early.promise.catch(() => {})
     let exchange: Exchange | undefined
@@ -96,6 +94,8 @@ export class Connection extends Resource {
       },
     )
     try {
+      const terms = termsOf(options)
+      const offered = offer(terms, host, clientGuid)
       const preauth = new PreauthHash()
       let negotiated: NegotiateResponse | undefined
       if (exchange === undefined) {

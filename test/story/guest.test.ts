@@ -66,6 +66,36 @@ describe('a login that comes back as', { skip: noLab, timeout: 30_000, concurren
   }
 })
 
+describe('a server that takes everybody without asking', { skip: noLab, timeout: 30_000, concurrency: true }, () => {
+  after(async () => nothingLeft(await useLab()))
+
+  for (const [as, flags] of [
+    ['as a guest', SESSION_FLAG.IS_GUEST],
+    ['as nobody', SESSION_FLAG.IS_NULL],
+    ['as if it were the user', 0],
+  ] as const) {
+    test(`${as}: GUEST_REFUSED, and nothing but LOGOFF is said to it`, async () => {
+      const lab = await useLab()
+      const asked: number[] = []
+      await using between = await proxy(
+        { host: lab.server().address, port: 445 },
+        {
+          fromClient: frame => (asked.push(field.command(frame)), frame),
+          fromServer(frame) {
+            if (field.command(frame) !== COMMAND.SESSION_SETUP) return frame
+            const head = Buffer.from(frame.subarray(0, 64))
+            head.writeUInt32LE(STATUS.SUCCESS, 8)
+            return Buffer.concat([head, Buffer.from(`09000${flags}0048000000`, 'hex')])
+          },
+        },
+      )
+      const { code, error } = await converse(lab, between.port)
+      assert.equal(code, 'GUEST_REFUSED', error?.line)
+      assert.deepEqual(asked, [COMMAND.NEGOTIATE, COMMAND.SESSION_SETUP, COMMAND.LOGOFF])
+    })
+  }
+})
+
 describe('a server that grants a session which is not good enough, and signs that', { skip: noLab, timeout: 30_000, concurrency: true }, () => {
   after(async () => nothingLeft(await useLab()))
 

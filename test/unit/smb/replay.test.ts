@@ -107,6 +107,7 @@ function hashRecorded(t: TestContext, lines: readonly Line[]): void {
 interface Played {
   readonly tape: Tape
   readonly connection: Connection
+  readonly session: Session
   readonly text: string
   readonly ciphers: readonly (string | undefined)[]
 }
@@ -127,7 +128,7 @@ async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf
   await connection.echo(200, session)
   const ends = [await file.close(), await tree.close(), await ipc.close(), await session.close(), await connection.close()]
   for (const end of ends) if (end.how !== 'clean') throw asError(end.error)
-  return { tape, connection, text, ciphers: [tree.cipher, ipc.cipher] }
+  return { tape, connection, session, text, ciphers: [tree.cipher, ipc.cipher] }
 }
 
 for (const name of Object.keys(RECORDED) as Name[]) {
@@ -157,6 +158,14 @@ for (const name of Object.keys(RECORDED) as Name[]) {
       }
       assert.deepEqual(tape.sent.map(likeness), lines.map(({ bytes }) => bytes).map(likeness))
       for (const frame of tape.sent) if (!isSealed(frame) && frame.readUInt32LE(16) & FLAG.SIGNED) assert.equal(signer.verify(frame), true)
+    })
+
+    test('the keys of the session are gone with it', async t => {
+      const { connection, session } = await play(t, name)
+      assert.equal(connection.sealers.size, 0)
+      assert.throws(() => session.signer!.sign(Buffer.alloc(64)), { code: 'CLOSED' })
+      assert.equal(session.sealer === undefined, connection.cipher === undefined)
+      if (session.sealer !== undefined) assert.throws(() => session.sealer!.seal(1n, Buffer.alloc(64)), { code: 'CLOSED' })
     })
 
     test('a bit flipped in any protected answer ends it with BAD_SIGNATURE or WIRE', async t => {
