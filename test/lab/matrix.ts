@@ -31,7 +31,10 @@ export async function runCell(cell: Cell, files: readonly string[], labs: readon
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  const end = (): void => void child.kill('SIGKILL')
+  process.once('exit', end)
   const [code] = (await once(child, 'close')) as [number | null]
+  process.off('exit', end)
   const said = readFileSync(log, 'utf8')
   const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(said)?.[1] ?? 0)
   const failed = count('fail') + count('cancelled')
