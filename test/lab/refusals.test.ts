@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { Credentials } from '../../src/smb/auth/credentials.ts'
+import { Secret } from '../../src/smb/auth/secret.ts'
+import { spnegoNtlm } from '../../src/smb/auth/spnego.ts'
+import { Connection } from '../../src/smb/connection.ts'
+import { Session } from '../../src/smb/session.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
+import { SECURITY_MODE } from '../../src/smb/smb2/negotiate.ts'
+import { STATUS } from '../../src/smb/status.ts'
+import { openTransport } from '../../src/smb/transport.ts'
+import { Tree } from '../../src/smb/tree.ts'
+import { field, type Meddler, proxy } from '../story/proxy.ts'
 import { judge, type Lab, missing, startLab } from './index.ts'
 import { noLab, nothingLeft } from './nbtrun.ts'
 
@@ -55,6 +66,27 @@ describe('what is not good enough is refused in one line, once, and given back',
       ['--anonymous', '--signing', 'required'],
       /the session of nobody on srv cannot be signed; log in with --user.*\[SIGNING_REFUSED\]/,
     )
+  })
+
+  test('a guest, by a server that requires signatures', async () => {
+    // Samba lets guests in all the same: what Windows answers is put in its mouth
+    const meddler: Meddler = {
+      fromServer(frame) {
+        if (field.command(frame) === COMMAND.NEGOTIATE) frame.writeUInt16LE(SECURITY_MODE.SIGNING_ENABLED | SECURITY_MODE.SIGNING_REQUIRED, 64 + 2)
+        if (field.command(frame) !== COMMAND.TREE_CONNECT) return frame
+        frame.writeUInt32LE(STATUS.ACCESS_DENIED, 8)
+        return Buffer.concat([frame.subarray(0, 64), Buffer.from('090000000000000000', 'hex')])
+      },
+    }
+    await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
+    const host = '127.0.0.1'
+    const transport = await openTransport({ host, mode: 'tcp', port: between.port, timeoutMs: 2000 })
+    const connection = await Connection.negotiate(transport, { host, ioTimeoutMs: 2000 })
+    const guest = Credentials.fromPassword({ user: 'guest', domain: '', workstation: '' }, Secret.fromText(''))
+    const session = await Session.setup(connection, spnegoNtlm(guest, host), { who: 'guest', allowUnsigned: true })
+    await assert.rejects(Tree.connect(session, 'open'), { code: 'SIGNING_REQUIRED', message: /STATUS_ACCESS_DENIED: it requires signed requests/ })
+    assert.equal((await connection.close()).how, 'clean')
+    await nothingLeft(lab)
   })
 
   test('SMB1, asked for', async () => {
