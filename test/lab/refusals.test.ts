@@ -20,7 +20,7 @@ const SERVERS = {
   srv2: { global: ['server min protocol = NT1', 'server max protocol = NT1'] },
 }
 
-describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 60_000 }, () => {
+describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 115_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: SERVERS })
@@ -131,7 +131,7 @@ describe('what is not good enough is refused in one line, once, and given back',
   }
 })
 
-describe('a server that takes no NTLM', { skip: noLab, timeout: 60_000 }, () => {
+describe('a server that takes no NTLM', { skip: noLab, timeout: 115_000 }, () => {
   test('is told from a wrong password', async () => {
     await using lab = await startLab({ servers: { srv: { global: ['ntlm auth = disabled'] }, srv2: {} } })
     const { stderr } = await lab.run('client1', ['nbtrun', '--share', '//srv/app', '--auth-file', lab.authFile(), '--', 'true'])
@@ -140,7 +140,7 @@ describe('a server that takes no NTLM', { skip: noLab, timeout: 60_000 }, () => 
   })
 })
 
-describe('a refused login', { skip: missing('lab', 'capture'), timeout: 60_000 }, () => {
+describe('a refused login', { skip: missing('lab', 'capture'), timeout: 115_000 }, () => {
   test('is the only one of a run: the other servers are not tried with the same password', async () => {
     await using lab = await startLab()
     const capture = await lab.capture('client1')
