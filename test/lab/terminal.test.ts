@@ -64,7 +64,7 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
     terminal.type(KEYS.interrupt)
     await pause(200)
     terminal.type(KEYS.interrupt)
-    await terminal.see(/^term/m)
+    await terminal.see(/term\r/)
     await prompt(terminal, 'term')
     await over(terminal, 6)
   })
