@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { openRoom, type FuseServerLike, type RoomWayName } from '../../../src/mapping/fuse/room.ts'
+import { openMapping } from '../../../src/mapping/choose.ts'
 import type { Attach } from '../../../src/mapping/fuse/device.ts'
 import type { Mapping, Point } from '../../../src/mapping/mapping.ts'
 import { serveFlat } from './room-fuse.ts'
@@ -188,12 +189,19 @@ if (only === 'orphan') {
     stdio: ['pipe', 'inherit', 'inherit'],
   })
   await room.entered(child.pid!)
-} else if (only === 'error') {
-  const told = await open([point()]).then(
-    () => ({}),
-    (error: unknown) => error,
+} else if (only === 'choose') {
+  // which way this machine allows, or why none
+  const at = point()
+  const kind = (process.env['KIND'] ?? 'auto') as 'auto' | 'private' | 'shared'
+  const told = await openMapping({ kind, points: [at], serve, signal: new AbortController().signal, runId: 'none', warn: console.error }).then(
+    async ({ mapping, refusals }) => {
+      const { kind: got, way } = mapping
+      await mapping.end()
+      return { kind: got, way, refusals }
+    },
+    (error: unknown) => ({ ...(error as object), line: (error as { line?: string }).line }),
   )
-  console.log(JSON.stringify({ ...(told as object), line: (told as { line?: string }).line }))
+  console.log(JSON.stringify(told))
   rmSync(base, { recursive: true })
 } else {
   const results: Record<string, unknown> = {}
