@@ -47,7 +47,7 @@ export class SessionListener {
   readonly #requestMs: number
   readonly #answers = new Map<string, Answer>()
   readonly #sockets = new Map<Socket, 'waiting' | 'session'>()
-  readonly #closing = new AbortController()
+  #closed = false
 
   private constructor({ table, requestMs = 5000 }: ListenerOptions) {
     this.#table = table
@@ -86,7 +86,7 @@ export class SessionListener {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new NbtrunError('CLOSED', 'the session service is closed'))
+    this.#closed = true
     for (const socket of this.#sockets.keys()) socket.destroy()
     if (!this.#server.listening) return
     this.#server.close()
@@ -96,11 +96,11 @@ export class SessionListener {
   async #serve(socket: Socket): Promise<void> {
     socket.on('error', () => {}) // found in `errored` by whoever reads
     const waiting = [...this.#sockets.values()].filter(state => state === 'waiting').length
-    if (waiting >= MOST_WAITING || this.#closing.signal.aborted) return void socket.destroy()
+    if (waiting >= MOST_WAITING || this.#closed) return void socket.destroy()
     this.#sockets.set(socket, 'waiting')
     socket.once('close', () => this.#sockets.delete(socket))
     try {
-      const request = await limited(this.#closing.signal, this.#requestMs, 'the session request', limit => nextPacket(socket, LONGEST_REQUEST, limit))
+      const request = await limited(undefined, this.#requestMs, 'the session request', limit => nextPacket(socket, LONGEST_REQUEST, limit))
       if (request.type !== 'request') return void socket.destroy()
       this.#answer(socket, request.called, request.calling)
     } catch {

@@ -62,7 +62,7 @@ export class EndNode {
   readonly isDefended: boolean
   readonly #ttl: number
   readonly #held = new Set<HeldName>()
-  readonly #closing = new AbortController()
+  readonly #claiming = new Map<Promise<HeldName>, AbortController>()
   #closed: Promise<void> | undefined
 
   private constructor(parts: Pick<EndNode, 'table' | 'network' | 'own' | 'sessions' | 'datagrams' | 'isDefended'>, ttl: number) {
@@ -111,26 +111,37 @@ export class EndNode {
    * TIMED_OUT (no name server answers), SERVER_REFUSED, CLOSED or the signal's reason.
    */
   async register(name: NetbiosName, { group = false, signal }: RegisterOptions = {}): Promise<HeldName> {
-    if (this.#closing.signal.aborted) throw new NbtrunError('CLOSED', 'the node is closed')
+    if (this.#closed !== undefined) throw new NbtrunError('CLOSED', 'the node is closed')
     const there = this.table.find(name)
     if (there?.state === 'releasing' && there.references.length === 0) await there.gone
     signal?.throwIfAborted()
     const entry = this.table.add(name, group)
+    const stop = new AbortController()
+    const work = this.#claim(entry, stop, signal)
+    this.#claiming.set(work, stop)
+    return work.finally(() => this.#claiming.delete(work))
+  }
+
+  async #claim(entry: NameEntry, stop: AbortController, signal: AbortSignal | undefined): Promise<HeldName> {
+    const { name, group } = entry
     const { nodeType } = this.network
     const claim: Claim = { name, owner: { group, nodeType, address: this.own.address }, ttl: this.#ttl }
+    const follow = (): void => stop.abort(signal?.reason)
+    signal?.addEventListener('abort', follow, { once: true })
     try {
-      const registration = await registerName(this.network, claim, signal)
+      const registration = await registerName(this.network, claim, stop.signal)
+      stop.signal.throwIfAborted()
       entry.activate(registration)
       const held = new HeldName({ entry, claim, network: this.network, registration, onGone: () => this.#held.delete(held) })
       this.#held.add(held)
-      if (!this.#closing.signal.aborted) return held
-      await held.release(signal)
-      throw this.#closing.signal.reason
+      return held
     } catch (thrown) {
       // the name server may have said yes to somebody who no longer listens
-      if (signal?.aborted === true) await this.#tellReleased(claim)
+      if (stop.signal.aborted) await this.#tellReleased(claim)
       entry.free()
       throw thrown
+    } finally {
+      signal?.removeEventListener('abort', follow)
     }
   }
 
@@ -158,7 +169,8 @@ export class EndNode {
   }
 
   async #close(signal: AbortSignal | undefined): Promise<void> {
-    this.#closing.abort(new NbtrunError('CLOSED', 'the node is closed'))
+    for (const stop of this.#claiming.values()) stop.abort(new NbtrunError('CLOSED', 'the node is closed'))
+    await Promise.allSettled(this.#claiming.keys())
     await this.sessions?.close() // the sessions hold names
     await this.datagrams?.close()
     await Promise.all([...this.#held].map(held => held.release(signal)))
