@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { NbtrunError } from '../../../src/base/errors.ts'
 import { encode } from '../../../src/base/wire.ts'
 import { callSession } from '../../../src/nbt/call.ts'
 import { dial } from '../../../src/nbt/dial.ts'
@@ -19,7 +20,7 @@ interface Stage {
   readonly table: NameTable
   readonly sessions: IncomingSession[]
   /** What the caller is told: `taken`, a refusal's code, or where to go. */
-  call(called: NetbiosName, calling?: NetbiosName): Promise<string>
+  readonly call: (called: NetbiosName, calling?: NetbiosName) => Promise<string>
 }
 
 async function stage(
@@ -39,8 +40,9 @@ async function stage(
       await callSession(socket, { called, calling }, 2000)
       return 'taken'
     } catch (thrown) {
-      const { code, facts = {} } = thrown as { code?: string; facts?: Record<string, unknown> }
-      return typeof facts['reason'] === 'number' ? facts['reason'].toString(16) : String(facts['retarget'] ?? code)
+      assert.ok(thrown instanceof NbtrunError)
+      const { reason, retarget } = thrown.facts
+      return typeof reason === 'number' ? reason.toString(16) : String(retarget ?? thrown.code)
     }
   }
   if (answer !== undefined) listener.listen(FILES, answer(sessions))
