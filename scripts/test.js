@@ -33,7 +33,7 @@ tests.once('exit', (code, signal) => {
 /** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
 async function startLabs(count) {
   const { ensurePackages, missing, startLab } = await tsImport('../test/lab/index.ts', import.meta.url)
-  ensurePackages(['lab', 'capture', 'terminal', 'processes', 'wine', 'mingw'])
+  ensurePackages(['lab', 'capture', 'terminal', 'processes', 'nbtscan', 'wine', 'mingw'])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
 }

@@ -28,13 +28,13 @@ export function respond(node: Responding, packet: NamePacket, from: Peer): void 
   if (packet.response) return conflictDemanded(node, packet, from)
   const { question } = packet
   if (question === undefined) return
+  // nbtscan sets B in a node status request that goes to one host
+  if (packet.opcode === OPCODE.QUERY && question.type === RECORD.NBSTAT) return statusAsked(node, packet, question.name, from)
   // a P node neither speaks nor hears broadcasts: RFC 1001 section 10.2
   if (packet.broadcast && node.network.nodeType === 'P') return
   switch (packet.opcode) {
     case OPCODE.QUERY:
-      if (question.type === RECORD.NB) return queried(node, packet, question.name, from)
-      if (question.type === RECORD.NBSTAT && !packet.broadcast) return statusAsked(node, packet, question.name, from)
-      return
+      return question.type === RECORD.NB ? queried(node, packet, question.name, from) : undefined
     case OPCODE.REGISTRATION:
     case OPCODE.MULTIHOMED:
       return claimed(node, packet, question.name, from)

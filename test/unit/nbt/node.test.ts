@@ -106,6 +106,7 @@ test('a node answers queries and node status for its own names alone', async () 
     )
   }
   assert.deepEqual(await ask(statusRequest(7, parseName('OTHER', 0))), [])
+  assert.equal((await ask({ ...statusRequest(7, ANY_NAME), broadcast: true })).length, 1) // as nbtscan asks
   assert.deepEqual(await ask({ ...queryRequest(7, PAYROLL, false), opcode: 11 }), [])
   assert.deepEqual(await ask({ ...queryRequest(7, PAYROLL, false), question: undefined }), [])
   await one.close()
