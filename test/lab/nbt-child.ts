@@ -36,7 +36,7 @@ const DO: Readonly<Record<string, (order: Order) => unknown>> = {
   status: async ({ text = '' }) => (await node.status(text))?.names.map(({ name }) => spellName(name)) ?? [],
   // sessions and datagrams for a name are noted
   listen: ({ name }) => {
-    const log = (heard[name] ??= [])
+    const log = (heard[name] = [] as string[])
     node.sessions?.listen(parseName(name, 0x20), {
       onSession: ({ socket, calling, from }) => {
         log.push(`session from ${spellName(calling)} at ${from.address}`)

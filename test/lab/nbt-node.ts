@@ -1,9 +1,15 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { type Deferred, deferred } from '../../src/base/time.ts'
+import { type Deferred, deferred, pause } from '../../src/base/time.ts'
 import type { NodeOptions } from '../../src/nbt/index.ts'
 import { REPOSITORY } from './client.ts'
 import type { Lab } from './index.ts'
+
+/** No browser elections, so that <1d> is free. */
+export const QUIET = ['local master = no', 'preferred master = no', 'domain master = no']
+
+/** Samba's own look at names, from the host gamma. */
+export const nmblookup = async (lab: Lab, ...words: string[]): Promise<string> => (await lab.run('gamma', ['nmblookup', ...words])).stdout
 
 interface Said {
   readonly id?: number
@@ -65,6 +71,14 @@ export class LabNode implements AsyncDisposable {
     this.#waiting.set(id, answer)
     this.#child.stdin?.write(`${JSON.stringify({ id, do: what, ...order })}\n`)
     return answer.promise as Promise<T>
+  }
+
+  /** What the listeners on a name heard, once that satisfies; after `ms` whatever it is. */
+  async until(name: string, done: (heard: readonly string[]) => boolean, ms = 5000): Promise<readonly string[]> {
+    for (const began = performance.now(); ; await pause(20)) {
+      const heard = await this.do<string[]>('heard', { name })
+      if (done(heard) || performance.now() - began > ms) return heard
+    }
   }
 
   /** SIGKILL. */
