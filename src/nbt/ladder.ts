@@ -81,7 +81,17 @@ export function ownName(): string {
  */
 export function climb(options: LadderOptions): Promise<Called> {
   const { address, timeoutMs, signal } = options
-  return limited(signal, timeoutMs, `the session request to ${address}`, limit => new Ladder(options, limit).climb())
+  return limited(signal, timeoutMs, `the session request to ${address}`, async limit => {
+    const ladder = new Ladder(options, limit)
+    try {
+      return await ladder.climb()
+    } catch (thrown) {
+      // a caller's own deadline is no other than ours: what was tried is worth more than that time is over
+      const cancelled = signal?.aborted === true && !(signal.reason instanceof NbtrunError && signal.reason.code === 'TIMED_OUT')
+      if (cancelled) signal.throwIfAborted()
+      throw limit.aborted ? ladder.failure() : thrown
+    }
+  })
 }
 
 class Ladder {
@@ -117,7 +127,7 @@ class Ladder {
     } finally {
       this.#first?.destroy()
     }
-    throw this.#failure()
+    throw this.failure()
   }
 
   async #askName(): Promise<NetbiosName | undefined> {
@@ -137,8 +147,9 @@ class Ladder {
       note('answered', name)
       return { ...name, scope: scope.toUpperCase() }
     } catch (thrown) {
+      note(this.#limit.aborted ? `failed: no answer within ${spell(now() - began)}` : `failed: ${asError(thrown).message}`)
       this.#limit.throwIfAborted()
-      return note(`failed: ${asError(thrown).message}`)
+      return undefined
     }
   }
 
@@ -154,8 +165,8 @@ class Ladder {
     try {
       socket = this.#first ?? (await dial(to.address, to.port, this.#limit))
     } catch (thrown) {
+      note(this.#limit.aborted ? `failed: no connection within ${spell(now() - began)}` : `failed: ${errnoOf(thrown) ?? asError(thrown).message}`)
       this.#limit.throwIfAborted()
-      note(`failed: ${errnoOf(thrown) ?? asError(thrown).message}`)
       // the first port that refuses a connection refuses the next one, too; the place of a RETARGET is another one
       if (this.#retargeted) return undefined
       throw new NbtrunError('CONNECT_FAILED', `cannot connect to ${to.address} port ${to.port}: ${errnoOf(thrown) ?? 'failed'}`, { cause: thrown })
@@ -167,7 +178,11 @@ class Ladder {
       return { socket, address: to.address, port: to.port, called, attempts: this.#attempts }
     } catch (thrown) {
       socket.destroy()
-      this.#limit.throwIfAborted()
+      if (this.#limit.aborted) {
+        this.#last = new NbtrunError('TIMED_OUT', `called name ${spellName(called)}: no answer within ${spell(now() - began)}`)
+        note(`failed: no answer within ${spell(now() - began)}`)
+        throw this.#last
+      }
       return this.#refusedCall(asError(thrown), to, called, last, note)
     }
   }
@@ -198,19 +213,23 @@ class Ladder {
     note(`refused: 0x${code.toString(16).padStart(2, '0')} (${REFUSALS.get(code) ?? 'a reason RFC 1002 does not know'})`, code)
     if (to.address === this.#options.address) this.#refused.add(nameKey(called))
     // who has no room under one name has none under another
-    if (code === NO_ROOM) throw this.#failure()
+    if (code === NO_ROOM) throw this.failure()
     return undefined
   }
 
   /** One line that names every attempt. */
-  #failure(): NbtrunError {
+  failure(): NbtrunError {
     const tried = this.#attempts.map(spellAttempt).join(', ')
     const error = this.#refusal ?? this.#last
     if (this.#attempts.length === 1 && error !== undefined) {
       if (error.code !== 'CALLED_NAME_REFUSED') return error
       return new NbtrunError('CALLED_NAME_REFUSED', `${this.#options.address}: ${error.message}`, { cause: error, facts: error.facts, hint: HINT })
     }
-    return new NbtrunError(error?.code ?? 'CALLED_NAME_REFUSED', `${this.#options.address}: ${tried}`, { cause: error, facts: error?.facts ?? {}, hint: HINT })
+    return new NbtrunError(error?.code ?? (this.#limit.aborted ? 'TIMED_OUT' : 'CALLED_NAME_REFUSED'), `${this.#options.address}: ${tried}`, {
+      cause: error,
+      facts: error?.facts ?? {},
+      hint: HINT,
+    })
   }
 }
 
