@@ -25,7 +25,7 @@ export interface NameNetwork {
 /** Who was asked for a name, and what became of it. */
 export interface NameAttempt {
   readonly way: 'wins' | 'broadcast'
-  /** The name server; the broadcast address. */
+  /** The name server; the broadcast addresses. */
   readonly to: string
   readonly outcome: 'found' | 'no such name' | 'no answer' | `failed: ${string}`
 }
@@ -59,9 +59,10 @@ const WAYS: Readonly<Record<NodeType, readonly ('wins' | 'broadcast')[]>> = {
 export async function lookUpName(network: NameNetwork, name: NetbiosName, signal?: AbortSignal): Promise<NameLookup> {
   const attempts: NameAttempt[] = []
   for (const way of WAYS[network.nodeType]) {
-    for (const to of way === 'wins' ? network.wins : network.broadcasts) {
+    // name servers one after the other, all wires at once
+    for (const to of way === 'wins' ? network.wins : network.broadcasts.length === 0 ? [] : [network.broadcasts.join(' ')]) {
       try {
-        const found = await (way === 'wins' ? queryServer(network, to, name, signal) : queryBroadcast(network, to, name, signal))
+        const found = await (way === 'wins' ? queryServer(network, to, name, signal) : queryBroadcast(network, name, signal))
         attempts.push({ way, to, outcome: found === undefined ? 'no answer' : found === NEGATIVE ? 'no such name' : 'found' })
         if (found !== undefined && found !== NEGATIVE) return { found, attempts }
       } catch (thrown) {
@@ -118,8 +119,7 @@ export function wackOf(response: NamePacket, { wackLeastMs, wackMostMs }: NameTi
  * after the result. The owners of a group are gathered for as long as one try lasts.
  */
 async function queryBroadcast(
-  { exchange, port, times, tellsConflicts }: NameNetwork,
-  address: string,
+  { exchange, port, broadcasts, times, tellsConflicts }: NameNetwork,
   name: NetbiosName,
   signal: AbortSignal | undefined,
 ): Promise<FoundName | undefined> {
@@ -146,7 +146,7 @@ async function queryBroadcast(
   signal?.addEventListener('abort', follow, { once: true })
   const asking = exchange.ask<never>({
     packet: id => queryRequest(id, name, true),
-    to: [{ address, port }],
+    to: broadcasts.map(address => ({ address, port })),
     broadcast: true,
     tries: times.broadcastTries,
     everyMs: times.broadcastMs,
