@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pause } from '../../../src/base/time.ts'
 import { NameExchange } from '../../../src/nbt/exchange.ts'
 import {
   negativeQueryResponse,
@@ -248,15 +247,17 @@ test('a broadcast answered once per interface counts once; the owners of a group
 test('a second owner of a unique name is told of the conflict by nodes, and left alone by mere lookers', async () => {
   for (const tellsConflicts of [true, false]) {
     const wire = new Wire()
-    const net = network(wire, { nodeType: 'B', tellsConflicts })
+    const net = network(wire, { nodeType: 'B', tellsConflicts, times: { ...QUICK, conflictMs: 60_000 } })
     const late = new Puppet(wire, '10.0.0.8')
+    let second = (): void => {}
     new Puppet(wire, '10.0.0.7', ({ id, broadcast }, from, say) => {
       if (!broadcast) return
       say(queryResponse(id, SRV, 60, [owner('10.0.0.7')]))
-      setTimeout(() => late.say(queryResponse(id, SRV, 60, [owner('10.0.0.8')]), from), 5)
+      second = () => late.say(queryResponse(id, SRV, 60, [owner('10.0.0.8')]), from)
     })
     assert.deepEqual((await lookUpName(net, SRV)).found?.owners, [owner('10.0.0.7')])
-    await pause(QUICK.conflictMs / 2)
+    second()
+    for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
     const demands = late.heard.filter(({ packet }) => packet.response && packet.rcode === RCODE.CONFLICT)
     assert.equal(demands.length, tellsConflicts ? 1 : 0)
     await net.exchange.close()

@@ -1,6 +1,6 @@
 import { decode, encode } from '../../../src/base/wire.ts'
 import type { Endpoint, Interface, Peer, Receiver } from '../../../src/nbt/endpoint.ts'
-import { registrationResponse, negativeQueryResponse, queryResponse, releaseResponse, waitAcknowledgement } from '../../../src/nbt/name-messages.ts'
+import { registrationResponse, negativeQueryResponse, queryResponse, releaseResponse } from '../../../src/nbt/name-messages.ts'
 import { namePacket, type NamePacket, type NbAddress, OPCODE, RCODE } from '../../../src/nbt/name-packets.ts'
 import { nameKey } from '../../../src/nbt/names.ts'
 import { EndNode, type NodeOptions } from '../../../src/nbt/node.ts'
@@ -162,5 +162,3 @@ export class Nbns {
     }
   }
 }
-
-export { waitAcknowledgement }
