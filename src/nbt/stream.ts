@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
 import { spell } from '../base/time.ts'
+import { encode } from '../base/wire.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
+import { sessionPacket } from './session.ts'
 
 /**
  * A connection that carries whole SMB messages, whichever port it uses. Its owner calls `start` once, and `finish` or `destroy` in the end.
@@ -25,6 +27,8 @@ export interface MessageStream {
   destroy(): void
 }
 
+const KEEPALIVE = encode(sessionPacket, { type: 'keepalive' })
+
 type OnEnd = (error: NbtrunError | undefined) => void
 
 /** A transport over a connected socket that nobody reads; the socket is its own from here on. */
@@ -37,6 +41,7 @@ export class SocketStream implements MessageStream {
   readonly #gone: Promise<void>
   #onFrame: (frame: Buffer) => void = () => {}
   #onEnd: OnEnd = () => {}
+  #idle: NodeJS.Timeout | undefined
   #ended: { readonly error: NbtrunError | undefined } | undefined
 
   constructor(socket: Socket, kind: FrameKind, address: string, port: number) {
@@ -88,6 +93,20 @@ export class SocketStream implements MessageStream {
     this.#socket.write(header)
     for (const part of parts) this.#socket.write(part)
     this.#socket.uncork()
+    this.#idle?.refresh()
+  }
+
+  /**
+   * From now on a keepalive goes out whenever nothing was sent for `ms`, on port 139 alone: RFC 1002 section 4.3.7. It tells the peer that we live; whether the
+   * peer does, it cannot tell.
+   */
+  keepAlive(ms: number): void {
+    if (this.kind !== 'nbt' || this.#ended !== undefined) return
+    clearInterval(this.#idle)
+    this.#idle = setInterval(() => {
+      // what the peer has not taken yet will tell it the same
+      if (!this.#socket.writableEnded && this.backlog === 0) this.#socket.write(KEEPALIVE)
+    }, ms).unref()
   }
 
   async finish(ms: number): Promise<void> {
@@ -117,6 +136,7 @@ export class SocketStream implements MessageStream {
   #end(error: NbtrunError | undefined): void {
     if (this.#ended !== undefined) return
     this.#ended = { error }
+    clearInterval(this.#idle)
     this.#onEnd(error)
   }
 }

@@ -25,6 +25,8 @@ export interface TransportOptions {
   readonly callingName?: string | undefined
   /** For 139 and a server that is given by its address: `status` passes `*SMBSERVER` over, as NT 4.0 SP5 did. */
   readonly byAddress?: ByAddress | undefined
+  /** For 139: a keepalive after so long without a message of ours. */
+  readonly keepaliveMs?: number | undefined
   /** NetBIOS scope of both names. */
   readonly scope?: string | undefined
   /** For everything: looking up the name, connecting, the session request. */
@@ -76,7 +78,9 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
           const connected = await race(address, ways, inner, note)
           return connected.way.kind === 'tcp' ? connected : openSession(connected, options, address, part, inner, note)
         })
-        return Object.assign(new SocketStream(socket, way.kind, at.address, way.port), { foundBy } as const)
+        const stream = new SocketStream(socket, way.kind, at.address, way.port)
+        if (options.keepaliveMs !== undefined) stream.keepAlive(options.keepaliveMs)
+        return Object.assign(stream, { foundBy } as const)
       } catch (thrown) {
         signal?.throwIfAborted()
         if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') throw thrown
