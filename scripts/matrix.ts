@@ -56,8 +56,10 @@ async function column(wire: WireName, ways: readonly Way[], files: readonly stri
   }
 }
 
-const tell = ({ passed, failed, ms }: CellResult): string =>
-  `${failed === 0 ? `pass ${passed}` : `FAIL ${failed} of ${passed + failed}`}, ${Math.round(ms / 1000)} s`
+function tell({ passed, failed, skipped, ms }: CellResult): string {
+  const counted = failed === 0 ? `pass ${passed}` : `FAIL ${failed} of ${passed + failed}`
+  return `${counted}${skipped === 0 ? '' : `, skip ${skipped}`}, ${Math.round(ms / 1000)} s`
+}
 
 function table(ways: readonly Way[], wires: readonly WireName[], results: Results): string {
   const rows = [
