@@ -150,7 +150,7 @@ function held({ name }: Claim, by: string | undefined, rcode?: number): NbtrunEr
   const spelled = spellName(name)
   const who = by === undefined ? 'by another host' : `by ${by}`
   return new NbtrunError('NAME_HELD', `the name ${spelled} is held ${who}`, {
-    hint: 'end the program that holds it, or wait with --wait',
+    hint: 'end the program that holds it there',
     facts: { name: spelled, ...(by === undefined ? {} : { by }), ...(rcode === undefined ? {} : { rcode }) },
   })
 }

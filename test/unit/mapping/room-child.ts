@@ -25,7 +25,7 @@ print(json.dumps({
     'hello': open(os.environ['POINT'] + '/hello').read(), 'mount': [l for l in open('/proc/self/mountinfo') if ' - fuse.nbtrun ' in l],
 }))
 `
-const FILES = { hello: 'hello from the share\n', show: SHOW }
+const FILES = { hello: 'hello from the share\n', show: SHOW, nothing: '#!/bin/sh\n', chain: '#!/bin/sh\nexec ./nothing\n' }
 
 const WAY = (process.env['WAY'] ?? 'b2') as RoomWayName
 const blocking = process.env['READ'] === 'blocking'
@@ -149,6 +149,18 @@ const stories: Record<string, () => Promise<unknown>> = {
     const [output] = await Promise.all([text(child), room.entered(child.pid!)])
     await room.unused
     return { output }
+  },
+  async watchedClosely() {
+    const at = point()
+    const room = await open([at])
+    // a shell that execs closes its script then, which asks us, while the kernel lets nobody look at the process
+    const child = start(room, at.path, ['sh', '-c', 'trap \'echo "$i"; exit 0\' TERM; i=0; while :; do ./chain & ./chain; wait; i=$((i+1)); done'])
+    await room.entered(child.pid!)
+    for (let looks = 0; looks < 100; looks++) await room.users()
+    child.kill('SIGTERM')
+    const starts = Number(await text(child))
+    await room.unused
+    return { several: starts > 5 }
   },
   async cancelled() {
     const abort = new AbortController()

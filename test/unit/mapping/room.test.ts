@@ -106,6 +106,10 @@ for (const { way, prefix, skip, read = 'polled' } of ways) {
       assert.deepEqual(await story('twoPoints'), { output: 'hello from the share\n'.repeat(2) })
     })
 
+    test('lets programs start from it while its users are looked for all the time', async () => {
+      assert.deepEqual(await story('watchedClosely'), { several: true })
+    })
+
     test('is undone when cancelled half made', async () => {
       assert.deepEqual(await story('cancelled'), { message: 'enough', helpers: [] })
     })
