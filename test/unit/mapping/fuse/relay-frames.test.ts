@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { MESSAGE_LENGTH } from '../../../../src/mapping/fuse/device.ts'
+import { relayedDevice } from '../../../../src/mapping/fuse/relay-device.ts'
 import { FrameReader, markAsking, takeAsking, type Word, wordFrame, wordOf } from '../../../../src/mapping/fuse/relay-frames.ts'
 
 function frame(length: number, fill = 1): Buffer {
@@ -54,4 +57,31 @@ test('a relay’s words are told from the kernel’s requests', () => {
   ]
   for (const word of words) assert.deepEqual(wordOf(wordFrame(word.what, word.value)), word)
   assert.equal(wordOf(frame(40)), undefined)
+})
+
+test('an offer is as the kernel took it; none is left waiting when the relay dies', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const ours = connect((server.address() as { port: number }).port)
+  const [relay] = (await once(server, 'connection')) as [Socket]
+  const said: string[] = []
+  const device = relayedDevice(ours)({ message: () => {}, refused: length => said.push(`refused ${length}`), end: why => said.push(why ?? 'end') })
+  const asked: number[] = []
+  const reader = new FrameReader(reply => {
+    const unique = Number(reply.readBigUInt64LE(8))
+    assert.equal(takeAsking(reply), true)
+    asked.push(unique)
+    if (unique < 3) relay.write(wordFrame(unique === 1 ? 'taken' : 'gone', unique))
+    else relay.end(wordFrame('refused', 16))
+  })
+  relay.on('data', (chunk: Buffer) => reader.push(chunk))
+  const offer = async (unique: number): Promise<boolean> => {
+    const reply = frame(16, 0)
+    reply.writeBigUInt64LE(BigInt(unique), 8)
+    return device.offer(reply)
+  }
+  assert.deepEqual(await Promise.all([1, 2, 3].map(offer)), [true, false, false])
+  assert.deepEqual(asked, [1, 2, 3])
+  assert.deepEqual(said, ['refused 16', 'the relay that held the mapping is gone'])
+  server.close()
 })
