@@ -94,6 +94,12 @@ export class NameEntry {
     return this.#unused.promise
   }
 
+  /** The node ends, and every session with it: whatever still refers to the name holds nothing any more. */
+  dropReferences(): void {
+    this.#references.clear()
+    if (this.#deleted) this.#unused.resolve()
+  }
+
   /** Takes it out of the table. */
   free(): void {
     this.#remove()

@@ -173,6 +173,7 @@ export class EndNode {
     await Promise.allSettled(this.#claiming.keys())
     await this.sessions?.close() // the sessions hold names
     await this.datagrams?.close()
+    for (const { entry } of this.#held) entry.dropReferences()
     await Promise.all([...this.#held].map(held => held.release(signal)))
     await this.network.exchange.close()
   }

@@ -64,8 +64,7 @@ async function life(table: NameTable, { wins, session }: { wins: boolean; sessio
       assert.deepEqual([me.view(), server.names.size], [[], 0], `round ${round}`)
     }
   } finally {
-    // what the article's fault leaves would be waited for
-    await within(2000, () => me.close()).catch(() => {})
+    await within(2000, () => me.close(), 'closing the node') // it ends whatever the table believes
     await sender.close()
   }
 }
