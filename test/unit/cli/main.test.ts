@@ -33,8 +33,10 @@ test('--help prints the common options, --help all every one, in 80 columns', ()
 })
 
 test('a command has its help', () => {
-  const { status, stdout } = nbtrun(['script', '--help'], { LANG: 'de_DE.UTF-8' })
-  assert.deepEqual([status, stdout], [0, golden('help-script.txt')])
+  for (const command of ['script', 'names']) {
+    const { status, stdout } = nbtrun([command, '--help'], { LANG: 'de_DE.UTF-8' })
+    assert.deepEqual([status, stdout], [0, golden(`help-${command}.txt`)])
+  }
 })
 
 test('--version is that of the package', () => {

@@ -49,6 +49,8 @@ test('what is not given has its fallback', () => {
     'connect-timeout': 10_000,
     'io-timeout': 20_000,
     'teardown-timeout': 5000,
+    keepalive: 60_000,
+    'no-reconnect': false,
     'kill-after': 5000,
     events: undefined,
     'strict-teardown': false,
