@@ -52,7 +52,7 @@ export async function map(scope: Scope, record: Record, { settings, runId, env }
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
       const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning }).catch((thrown: unknown) => {
-        throw unanswered ?? thrown
+        throw record.earlyLoss ?? unanswered ?? thrown
       })
       mapped = true
       return chosen

@@ -20,6 +20,8 @@ export interface Seen {
 export class Record {
   program: ProgramReceipt | null = null
   connected: readonly Connected[] = []
+  /** A connection that was lost before there was a program: what the run fails of. */
+  earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
   graceMs = 0
   /** What connections were lost of, as far as it was told. */
@@ -52,11 +54,16 @@ export class Record {
     lifeline.listener = {
       lost: error => {
         if (this.#over) return
+        if (this.program === null) {
+          this.earlyLoss = error
+          return
+        }
         this.#losses.add(error.message)
         this.tell({ type: 'lost', server, error })
       },
       reconnected: ms => {
         this.#reconnects++
+        this.earlyLoss = undefined
         scope.note('reconnect', `session ${server}`)
         this.tell({ type: 'reconnected', server, ms })
       },

@@ -108,7 +108,10 @@ function termsOf(settings: Settings): Terms {
 async function connectDisk(scope: Scope, server: Lifeline, share: Share, record: Record): Promise<LastingFiles> {
   const tree = await connectTree(scope, server, share.share)
   if (!tree.isDisk) throw new NbtrunError('SHARE_NOT_FOUND', `${share.label} is a printer or a pipe, not a folder`, { hint: 'name a share that holds files' })
-  return new LastingFiles(server, share.share, (path, why) => record.tell({ type: 'stale', file: `${tree.label}/${path.replaceAll('\\', '/')}`, why }))
+  return new LastingFiles(server, share.share, {
+    stale: (path, why) => record.tell({ type: 'stale', file: `${tree.label}/${path.replaceAll('\\', '/')}`, why }),
+    unsure: message => record.tell({ type: 'warning', message }),
+  })
 }
 
 async function folderOf(disk: Files, share: Share): Promise<Files> {

@@ -128,12 +128,16 @@ export class Connection extends Resource {
     return this.agreed.cipher
   }
 
-  /** The most bytes that one READ or WRITE may carry now: the server's limit, and what its credits pay for. */
+  /** The most bytes that one READ or WRITE may carry now: the server's limit, what its credits pay for, and what fits a frame. */
   get maxRead(): number {
-    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes)
+    return Math.min(this.negotiated.maxReadSize, this.#exchange.limitBytes, this.#maxFramed)
   }
   get maxWrite(): number {
-    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes)
+    return Math.min(this.negotiated.maxWriteSize, this.#exchange.limitBytes, this.#maxFramed)
+  }
+  /** On port 139 a server that handed the connection over to the process of another one may forget that frames are short there. */
+  get #maxFramed(): number {
+    return this.transport.kind === 'nbt' ? MAX_OVER_NBT : Number.POSITIVE_INFINITY
   }
   get maxTransact(): number {
     return Math.min(this.negotiated.maxTransactSize, this.#exchange.limitBytes, MAX_TRANSACT)
@@ -183,6 +187,8 @@ export class Connection extends Resource {
 /** How long the server may take to answer our FIN with its own, ms. */
 const FIN_MS = 1000
 const MAX_TRANSACT = 64 * 1024
+/** With all headers well below the 131,071 bytes of RFC 1002 section 4.3.1. */
+const MAX_OVER_NBT = 64 * 1024
 
 /** The SMB2 NEGOTIATE. */
 async function askFor(exchange: Exchange, host: string, terms: Terms, offered: NegotiateRequest, preauth: PreauthHash): Promise<NegotiateResponse> {

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
 import { type Lab, useLab } from '../lab/index.ts'
 import { noMapping, nothingLeft } from '../lab/nbtrun.ts'
 import { closeConnections, Puppet, Witness } from './puppet.ts'
 
-describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 60_000 }, () => {
+describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 115_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
@@ -47,6 +48,19 @@ describe('a connection that the server closed while the program idled', { skip: 
       assert.equal(readFileSync(disk('note'), 'utf8'), 'after')
     })
   }
+
+  test('comes back by the same port, though the other one answers first', async () => {
+    await using puppet = await Puppet.start(lab)
+    await puppet.ask("write('note', 'there')")
+    await closed()
+    const speak = lab.mute('srv', 445)
+    puppet.tell("read('note')")
+    await pause(1000)
+    speak()
+    assert.equal(await puppet.said(), 'there')
+    const { receipt } = await puppet.end()
+    assert.deepEqual([receipt.shares[0]?.transport, receipt.reconnects, receipt.end], ['tcp:445', 1, 'acknowledged'])
+  })
 
   test('opens stay open: reading, writing, appending, listing go on where they were', async () => {
     await using puppet = await Puppet.start(lab)

@@ -38,7 +38,10 @@ export async function lasting(lab: Lab, port: number, options: Partial<Login> = 
   lifeline.listener = { lost: error => void told.push(`lost: ${error.message}`), reconnected: () => void told.push('reconnected') }
   await connectTree(scope, lifeline, 'IPC$')
   await connectTree(scope, lifeline, 'app')
-  const files = new LastingFiles(lifeline, 'app', (path, why) => void told.push(`stale ${path}: ${why}`))
+  const files = new LastingFiles(lifeline, 'app', {
+    stale: (path, why) => void told.push(`stale ${path}: ${why}`),
+    unsure: message => void told.push(`unsure: ${message}`),
+  })
   const close = async (): Promise<readonly Step[]> => (await scope.unwind()).filter(({ phase }) => phase === 'teardown')
   return { lifeline, files, credentials, told, close }
 }

@@ -7,7 +7,7 @@ import { noMapping, nothingLeft, nothingLeftHere } from '../lab/nbtrun.ts'
 import { copyWhile } from './meddling.ts'
 import { closeConnections, Puppet } from './puppet.ts'
 
-describe('a lost server', { skip: noMapping, timeout: 60_000 }, () => {
+describe('a lost server', { skip: noMapping, timeout: 115_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: {}, srv2: {} } })

@@ -32,7 +32,7 @@ class Cut implements Meddler {
 
 const IO = { ioTimeoutMs: 2000 }
 
-describe('silence', { skip: noLab, timeout: 30_000 }, () => {
+describe('silence', { skip: noLab, timeout: 115_000 }, () => {
   test('an idle connection is asked by ECHO, without a session; unanswered, it is dead, and the next request has a new one', async () => {
     const lab = await useLab()
     const cut = new Cut()

@@ -13,8 +13,13 @@ const MOST_TRIES = 4
 /** How many files that were closed without a flush are remembered, for one that is opened again and flushed. */
 const MOST_UNFLUSHED = 100_000
 
-/** An open of ours is lost for good, and why: for the one line that says so. `path` as in `Files`. */
-export type OnStale = (path: string, why: string) => void
+/** What a program sees as a bare EIO, for the one line that says more. */
+export interface Trouble {
+  /** What was open is lost for good, and why. `path` as in `Files`. */
+  stale(path: string, why: string): void
+  /** Nobody knows whether something was done. */
+  unsure(message: string): void
+}
 
 /**
  * The files of a share that outlive the connection to its server: what a lost connection interrupted is sent again on the next one where that
@@ -24,17 +29,17 @@ export class LastingFiles implements Files {
   readonly label: string
   readonly #lifeline: Lifeline
   readonly #share: string
-  readonly #onStale: OnStale
+  readonly #trouble: Trouble
   readonly #opens = new Set<LastingOpen>()
   /** By the file's id on the server's disk. */
   readonly #known = new Map<bigint, Known>()
   /** Files that were closed with unflushed bytes; true: the connection was lost since. */
   readonly #unflushed = new Map<bigint, boolean>()
 
-  constructor(lifeline: Lifeline, share: string, onStale: OnStale) {
+  constructor(lifeline: Lifeline, share: string, trouble: Trouble) {
     this.#lifeline = lifeline
     this.#share = share
-    this.#onStale = onStale
+    this.#trouble = trouble
     this.label = lifeline.tree(share).label
     lifeline.onRevival(share, (tree, gap) => this.#revive(tree, gap))
   }
@@ -94,8 +99,9 @@ export class LastingFiles implements Files {
         return await work(tree)
       } catch (thrown) {
         const loss = lifeline.lossOf(tree, thrown)
-        if (loss === undefined || tries === MOST_TRIES) throw thrown
-        if (once !== undefined && loss === 'under way') throw unknownOutcome(once, thrown)
+        if (loss === undefined) throw thrown
+        if (once !== undefined && loss === 'under way') throw this.#unsure(once, thrown)
+        if (tries === MOST_TRIES) throw lifeline.futile(tries, thrown)
       } finally {
         lifeline.busy--
       }
@@ -114,7 +120,7 @@ export class LastingFiles implements Files {
   }
 
   stale(path: string, why: string): NbtrunError {
-    this.#onStale(path, why)
+    this.#trouble.stale(path, why)
     return new NbtrunError('CONNECTION_LOST', `${this.#shown(path)} was lost with its connection: ${why}`, { facts: { errno: 'EIO' } })
   }
 
@@ -128,7 +134,7 @@ export class LastingFiles implements Files {
       })
     } catch (thrown) {
       const again = first !== undefined && first !== this.tree
-      throw exclusive && again && saysStatus(thrown, STATUS.OBJECT_NAME_COLLISION) ? unknownOutcome(`making ${this.#shown(path)}`, thrown) : thrown
+      throw exclusive && again && saysStatus(thrown, STATUS.OBJECT_NAME_COLLISION) ? this.#unsure(`making ${this.#shown(path)}`, thrown) : thrown
     }
   }
 
@@ -150,14 +156,22 @@ export class LastingFiles implements Files {
     await Promise.all([...this.#opens].map(open => open.revive(tree, gap)))
   }
 
+  /** The first FLUSH after a loss that unflushed bytes of the file went into. */
+  unflushed(path: string): NbtrunError {
+    return this.#unsure(
+      `flushing ${this.#shown(path)}`,
+      undefined,
+      'bytes were written before the connection was lost, so nobody knows whether they are on the disk',
+    )
+  }
+
+  #unsure(doing: string, cause: unknown, why = 'the connection was lost meanwhile, so nobody knows whether it was done'): NbtrunError {
+    const error = new NbtrunError('CONNECTION_LOST', `${doing}: ${why}`, { cause, facts: { errno: 'EIO' } })
+    this.#trouble.unsure(error.message)
+    return error
+  }
+
   #shown(path: string): string {
     return `${this.label}/${path.replaceAll('\\', '/')}`
   }
-}
-
-function unknownOutcome(doing: string, cause: unknown): NbtrunError {
-  return new NbtrunError('CONNECTION_LOST', `${doing}: the connection was lost meanwhile, so nobody knows whether it was done`, {
-    cause,
-    facts: { errno: 'EIO' },
-  })
 }

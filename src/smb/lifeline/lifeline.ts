@@ -198,6 +198,15 @@ export class Lifeline {
     if (!this.isUp && this.#loss !== undefined) this.#tellLost()
   }
 
+  /** One request met so many losses, and is given up. */
+  futile(times: number, cause: unknown): NbtrunError {
+    const { message } = asError(cause)
+    const error = new NbtrunError('CONNECTION_LOST', `${message}, ${times} times under one request`, { cause, facts: { errno: 'EIO' } })
+    this.#loss = error
+    this.#tellLost()
+    return error
+  }
+
   /** Somebody needed the connection in vain; `then` is what became of setting it up anew. */
   #tellLost(then?: NbtrunError): void {
     if (this.#toldLost) return
@@ -241,7 +250,9 @@ export class Lifeline {
   /** A whole new connection, or none at all. */
   async #attempt(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const since = Date.now()
-    const reached = await reach({ ...this.login.transport, timeoutMs, signal }, this.login)
+    // by the same port: that the other one answers first says nothing after a cut
+    const { kind: mode, port } = this.transport
+    const reached = await reach({ ...this.login.transport, mode, port, timeoutMs, signal }, this.login)
     const { connection } = reached
     const clock = { server: connection.negotiated.systemTime, local: Date.now() }
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')

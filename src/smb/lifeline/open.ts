@@ -82,7 +82,7 @@ export class LastingOpen implements OpenFile {
     await this.#use(file => file.flush())
     this.#known.flushed(covered)
     if (!this.#known.takeDoubt()) return
-    throw new NbtrunError('CONNECTION_LOST', 'the connection was lost after bytes were written and before they were flushed', { facts: { errno: 'EIO' } })
+    throw this.#files.unflushed(this.#path)
   }
 
   async truncate(size: number): Promise<void> {
