@@ -19,6 +19,7 @@ test('deadtime = 1: the program sleeps 150 s, then reads and writes, and the ser
   assert.deepEqual(await lab.server().sessions(), [], 'the server has closed it, ECHO or not')
   assert.equal(await puppet.said(), 'None')
   assert.equal(await puppet.ask("[read('note'), write('note', 'after'), read('note')]"), "['before', 'written', 'after']")
+  await witness.look()
   const { stderr, receipt } = await puppet.end()
   assert.equal(await witness.neverTwo(), 2)
   assert.deepEqual([stderr, receipt.reconnects, receipt.end], ['', 1, 'acknowledged'])
