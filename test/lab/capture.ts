@@ -67,7 +67,8 @@ export class Capture {
     const marker = { bytes: Buffer.from(randomBytes(12).toString('hex')), seen: deferred<void>() }
     this.#marker = marker
     const send = `printf %s ${marker.bytes.toString()} >/dev/udp/${this.#host.address}/${MARKER_PORT}`
-    spawnSync('nsenter', [`--target=${this.#wire.keeper.pid}`, '--net', 'bash', '-c', send], { env: { PATH: TOOL_PATH } })
+    // --norc: bash takes its socket for a remote login and would read the user's
+    spawnSync('nsenter', [`--target=${this.#wire.keeper.pid}`, '--net', 'bash', '--norc', '-c', send], { env: { PATH: TOOL_PATH } })
     // a host without power or cable does not get the marker; what it sent before has come out long since
     await within(1000, () => marker.seen.promise).catch(() => {})
   }
