@@ -49,13 +49,19 @@ async function work(task: RelayTask): Promise<void> {
   if (task.kind === 'descriptor') await serveFd(task.fd, 0)
   else {
     const holder = await startHolder(task, 'inherit')
-    void left.then(() => holder.leave())
+    let built = false
+    // nbtrun has given up, or is dead, and nobody is left to answer what the holder may be waiting for
+    void left.then(() => {
+      if (!built) process.kill(process.pid, 'SIGKILL')
+      return holder.leave()
+    })
     try {
       await fillRoom(holder, { ...task, serveFd, signal: new AbortController().signal }, 'inherit')
     } catch (thrown) {
       await holder.kill()
       throw thrown
     }
+    built = true
     control.write(`${holder.pid}\n`)
   }
   await Promise.all(mounts)

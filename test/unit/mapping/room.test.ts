@@ -107,7 +107,7 @@ for (const { way, prefix, skip, read = 'polled' } of ways) {
     })
 
     test('lets programs start from it while its users are looked for all the time', async () => {
-      assert.deepEqual(await story('watchedClosely'), { several: true })
+      assert.deepEqual(await story('watchedClosely'), { starts: true, found: true })
     })
 
     test('is undone when cancelled half made', async () => {
