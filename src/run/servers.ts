@@ -11,6 +11,7 @@ import { Secret } from '../smb/auth/secret.ts'
 import type { Files } from '../smb/files.ts'
 import { Folder } from '../smb/folder.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
+import type { TransportOptions } from '../smb/transport.ts'
 import type { Tree } from '../smb/tree.ts'
 import type { Record } from './record.ts'
 
@@ -57,22 +58,21 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
 async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Server> {
+  const server = await login(scope, settings, host, clientGuid, given)
+  await connectTree(scope, server.session, 'IPC$')
+  return server
+}
+
+/** Connects and logs in. The password stays its owner's, who zeroes it. */
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Server> {
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
   const credentials = kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)))
   try {
-    const server = await logIn(scope, {
+    return await logIn(scope, {
       host,
-      transport: {
-        host,
-        mode: settings.transport,
-        port: settings.port,
-        calledName: settings['called-name'],
-        callingName: settings['calling-name'],
-        scope: settings.scope,
-        timeoutMs: settings['connect-timeout'],
-      },
+      transport: transportOf(settings, host),
       ioTimeoutMs: settings['io-timeout'],
       clientGuid,
       ...termsOf(settings),
@@ -81,10 +81,21 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })
-    await connectTree(scope, server.session, 'IPC$')
-    return server
   } finally {
     credentials.wipe()
+  }
+}
+
+/** How the server is reached. */
+export function transportOf(settings: Settings, host: string): Omit<TransportOptions, 'signal'> {
+  return {
+    host,
+    mode: settings.transport,
+    port: settings.port,
+    calledName: settings['called-name'],
+    callingName: settings['calling-name'],
+    scope: settings.scope,
+    timeoutMs: settings['connect-timeout'],
   }
 }
 

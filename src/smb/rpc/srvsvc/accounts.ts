@@ -11,6 +11,8 @@ export interface SharedThing {
   /** How many may use it at once, and how many do: null where the server does not say; a limit of Infinity is none. */
   readonly limit: number | null
   readonly uses: number | null
+  /** The folder on the server, `C:\\app`; empty where it does not say. */
+  readonly path: string
 }
 
 /** A session as the server counts it; null is what it does not say at this level, or at all. */
@@ -62,7 +64,11 @@ export function heldSessions<L extends SessionLevel>(rows: readonly Struct<(type
   }))
 }
 
-export function sharedThing({ name, type, remark, maxUses, uses }: Struct<(typeof SHARE)[1]> & { maxUses?: number; uses?: number }): SharedThing {
+type Share1 = Struct<(typeof SHARE)[1]>
+type Share2 = Struct<(typeof SHARE)[2]>
+
+/** A row of level 1 or 2. */
+export function sharedThing({ name, type, remark, maxUses, uses, path = '' }: Share1 & Partial<Share2>): SharedThing {
   return {
     name,
     kind: SHARE_KIND[type & 3] ?? 'disk',
@@ -70,5 +76,6 @@ export function sharedThing({ name, type, remark, maxUses, uses }: Struct<(typeo
     remark,
     limit: maxUses === undefined ? null : maxUses === NO_LIMIT ? Number.POSITIVE_INFINITY : maxUses,
     uses: uses ?? null,
+    path,
   }
 }
