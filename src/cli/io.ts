@@ -23,6 +23,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'given-back':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
+        case 'verified':
+          return verbose || event.verified !== true ? print(event.text) : undefined
         case 'survivors':
           return settings.quiet ? undefined : print(survivorsLine(event))
         case 'warning':

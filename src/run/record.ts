@@ -9,6 +9,7 @@ import type { RunEvent, RunIo, StartedShare, Survivor } from './events.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
+import type { Verification, Verifier } from './verify.ts'
 
 /** A share that the program can see, and what went through it. */
 export interface Seen {
@@ -22,18 +23,24 @@ export class Record {
   connected: readonly Connected[] = []
   /** How long everything was held for after the last user was gone, ms. */
   graceMs = 0
+  /** From the beginning to the end of the teardown, ms. */
+  heldMs = 0
+  /** What the servers said afterwards. */
+  verification: Verification | undefined
   #survivors: readonly Survivor[] = []
   #over = false
   #mapping: Mapping | undefined
   #seen: readonly Seen[] = []
   readonly #run: string
   readonly #io: RunIo
+  readonly #verifier: Verifier | undefined
   readonly #warnings: string[] = []
   readonly #receipt: Sink | undefined
   readonly #events: Sink | undefined
 
   /** Opens receipt and events file first of all: a path that cannot be written to must not cost a seat. */
-  constructor(run: string, settings: Settings, io: RunIo) {
+  constructor(run: string, settings: Settings, io: RunIo, verifier: Verifier | undefined) {
+    this.#verifier = verifier
     this.#run = run
     this.#io = io
     const at = (target: NonNullable<Settings['events']>): typeof target => ('file' in target ? { file: resolve(io.cwd, target.file) } : target)
@@ -42,7 +49,9 @@ export class Record {
   }
 
   /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
-  watch({ connection }: Server): void {
+  watch(server: Server): void {
+    const { connection } = server
+    this.#verifier?.watch(server)
     void connection.closed.then(({ how, error }) => {
       if (how === 'lost' && !this.#over) this.tell({ type: 'lost', server: connection.host, error: asError(error) })
     })
@@ -94,11 +103,12 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
-      heldMs: round(scope.elapsed),
+      heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),
       releasedMs: round(releasedMs),
       end: judge(scope.steps),
-      verified: null,
+      verified: this.verification?.verified ?? null,
+      verification: this.verification?.text ?? null,
       survivors: this.#survivors,
       error: failure === undefined ? null : { code: failure.code, message: failure.message },
       warnings: this.#warnings,

@@ -1,0 +1,181 @@
+import { asError, NbtrunError } from '../base/errors.ts'
+import { now, pause, within } from '../base/time.ts'
+import { unlessAborted } from '../nbt/dial.ts'
+import { credentials, findCredentials } from '../profile/credentials.ts'
+import type { Settings } from '../profile/settings.ts'
+import type { Server } from '../smb/acquire.ts'
+import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
+import type { HeldSession } from '../smb/rpc/srvsvc/accounts.ts'
+import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
+import { askServer } from './administration.ts'
+import { endPair, samePair } from './closing.ts'
+import { mayBeOurs, sameUser } from './ours.ts'
+import { transportOf } from './servers.ts'
+
+/** What a server says about a session after its end. */
+export interface Verification {
+  /** Whether it is gone; null where that could not be found out. */
+  readonly verified: boolean | null
+  /** How that was found out, or why not. */
+  readonly text: string
+}
+
+/** A session as it was while it was open. */
+interface Watched {
+  readonly server: Server
+  readonly who: string
+  readonly nameless: boolean
+  readonly beganAt: number
+  readonly proof: SessionProof | undefined
+}
+
+/** A binding is asked for at most this share of the budget where an administrator can be asked, too: a server that hangs takes all it gets. */
+const PROOF_SHARE = 0.4
+/** Between two askings of a session that is on its way out, ms. */
+const AGAIN_MS = 100
+/** How far the server's count of a session's age may be off, s. */
+const AGE_SLACK = 5
+
+/**
+ * Asks servers, after the teardown and on connections of its own, whether they still have this run's sessions: first by a proof that needs nobody's rights, else
+ * as an administrator. What it needs of a session it takes while that is open; no password is in memory before or after it is used.
+ */
+export class Verifier {
+  readonly #settings: Settings
+  readonly #cwd: string
+  readonly #watched: Watched[] = []
+
+  constructor(settings: Settings, cwd: string) {
+    this.#settings = settings
+    this.#cwd = cwd
+  }
+
+  /** Judges what was asked for before anything is taken: an administrator's file that cannot be read would be found out at the very end. */
+  async prepare(): Promise<void> {
+    const { verify, 'admin-auth-file': file } = this.#settings
+    if (verify === 'end' && file === undefined)
+      throw new NbtrunError('USAGE', '--verify=end needs --admin-auth-file', { hint: 'only an administrator of the server may end a session' })
+    if (file !== undefined) (await this.#administrator(file)).password?.fill(0)
+  }
+
+  /** The session of this server, now that it is open; a later one on the same server takes its place. */
+  watch(server: Server): void {
+    const { connection, session } = server
+    const at = this.#watched.findIndex(other => other.server.connection.host === connection.host)
+    if (at >= 0) this.#watched.splice(at, 1)
+    const nameless = session.guest || session.anonymous
+    this.#watched.push({ server, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) })
+  }
+
+  /** All servers at once, each within `ms`. Never rejects. */
+  async verify(ms: number, hurried: AbortSignal): Promise<Verification> {
+    if (this.#watched.length === 0) return { verified: null, text: 'the run had no session to ask for' }
+    const cut = (): Verification[] => [{ verified: null, text: 'asking for the session was cut short' }]
+    const all = await unlessAborted(hurried, Promise.all(this.#watched.map(watched => this.#one(watched, ms)))).catch(cut)
+    const verified = all.some(v => v.verified === false) ? false : all.every(v => v.verified === true) ? true : null
+    return { verified, text: all.map(({ text }) => text).join('; ') }
+  }
+
+  async #one(watched: Watched, ms: number): Promise<Verification> {
+    const { host } = watched.server.connection
+    const dueAt = now() + ms
+    const { verify, 'admin-auth-file': file } = this.#settings
+    const proven = await this.#proven(watched, file === undefined ? ms : ms * PROOF_SHARE)
+    if (proven.verified === true || file === undefined) return proven
+    if (proven.verified === false && verify === 'ask') return proven
+    try {
+      const asked = await within(Math.max(500, dueAt - now()), signal => this.#asked(watched, file, signal), `asking ${host} for its sessions`)
+      if (asked.verified === null) return { verified: proven.verified, text: `${proven.text}, and ${asked.text}` }
+      // a list without the session does not outweigh the server's own word that it has it
+      return proven.verified === false && asked.verified && !asked.ended ? proven : asked
+    } catch (thrown) {
+      const why = `${host} could not be asked for its sessions: ${asError(thrown).message}`
+      return { verified: proven.verified, text: `${proven.text}, and ${why}` }
+    }
+  }
+
+  /** By the proof, until the session is gone or the time is up: a session whose connection broke takes its time. */
+  async #proven({ server, proof, nameless }: Watched, ms: number): Promise<Verification> {
+    const { connection, transport } = server
+    const { host, dialect } = connection
+    if (proof === undefined) {
+      const why = nameless ? 'a session that cannot sign has no proof' : `SMB ${dialect} has no proof for it`
+      return { verified: null, text: `whether ${host} has the session is not known: ${why}` }
+    }
+    const dueAt = now() + ms
+    const settled = Math.min(ms, SETTLE_MS)
+    for (const patientUntil = now() + settled; ; ) {
+      const timeoutMs = Math.max(200, dueAt - now() - FIN_MS)
+      try {
+        const to = { ...transportOf(this.#settings, host), mode: transport.kind, port: transport.port, timeoutMs }
+        const answer = await within(timeoutMs + FIN_MS, signal => askProof(proof, { ...to, signal }), `asking ${host} for the session`)
+        if (answer === 'gone') return { verified: true, text: `${host} says that the session is gone` }
+        if (now() > patientUntil) return { verified: false, text: `${host} still has the session` }
+      } catch (thrown) {
+        return { verified: null, text: `whether ${host} has the session is not known: ${asError(thrown).message}` }
+      }
+      await pause(AGAIN_MS)
+    }
+  }
+
+  /** By the server's list, and where that was asked for by having it end the session. */
+  async #asked(watched: Watched, file: string, signal: AbortSignal): Promise<Verification & { readonly ended?: boolean }> {
+    const { host } = watched.server.connection
+    const given = await credentials(await this.#administrator(file), host, signal)
+    return askServer({ settings: this.#settings, host, given, signal }, async (service, { session }) => {
+      const { sessions } = await service.sessions()
+      const found = findSession(sessions, watched, session.who)
+      if ('why' in found) return { verified: null, text: `the list of ${host} does not tell: ${found.why}` }
+      if (found.fits.length === 0) return { verified: true, text: `${host} lists no such session` }
+      const [fit] = found.fits
+      if (fit === undefined || found.fits.length > 1)
+        return { verified: null, text: `the list of ${host} does not tell: ${found.fits.length} sessions of ${watched.who} fit` }
+      if (this.#settings.verify !== 'end') return { verified: false, text: `${host} lists the session still` }
+      return endOnly(service, fit, sessions, session.who, host, signal)
+    })
+  }
+
+  #administrator(file: string): ReturnType<typeof findCredentials> {
+    const from = { user: undefined, 'auth-file': file, 'password-file': undefined, 'password-fd': undefined, anonymous: false, guest: false }
+    return findCredentials(from, this.#cwd)
+  }
+}
+
+/** For how long a session may still be there without being a leftover, ms. */
+const SETTLE_MS = 500
+const FIN_MS = 500
+
+type Found = { readonly fits: readonly HeldSession[] } | { readonly why: string }
+
+/**
+ * Which rows may be the session. The row of whoever asks says what the server calls this machine; where it lists that one not, its list proves nothing.
+ * Rows of another age than the session's are those of others.
+ */
+export function findSession(rows: readonly HeldSession[], { who, nameless, beganAt }: Pick<Watched, 'who' | 'nameless' | 'beganAt'>, asker: string): Found {
+  const [asking] = [...mayBeOurs(rows, asker)].sort((a, b) => (a.seconds ?? 0) - (b.seconds ?? 0))
+  if (asking === undefined) return { why: 'the session that asks is not on it' }
+  if (nameless) return { why: 'the session had no user' }
+  if (rows.every(({ user }) => user === null)) return { why: 'it names no users' }
+  const here = mayBeOurs(rows, asker).map(({ client }) => client.toLowerCase())
+  const fits = rows.filter(row => row !== asking && sameUser(row.user, who) && here.includes(row.client.toLowerCase()))
+  const age = (now() - beganAt) / 1000
+  return { fits: fits.filter(({ seconds }) => seconds === null || Math.abs(seconds - age) <= AGE_SLACK) }
+}
+
+/** The server ends all sessions of a client and user together: only where there is none but ours, and the one that asks is not one of them. */
+async function endOnly(
+  service: ServerService,
+  fit: HeldSession,
+  rows: readonly HeldSession[],
+  asker: string,
+  host: string,
+  signal: AbortSignal,
+): Promise<Verification & { readonly ended?: boolean }> {
+  const others = rows.filter(row => row !== fit && samePair(row, fit)).length
+  if (sameUser(fit.user, asker)) return { verified: false, text: `${host} lists the session still, and it is not ended: the administrator is the same user` }
+  if (others > 0) return { verified: false, text: `${host} lists the session still, and it is not ended: its user has ${others} more from here` }
+  const gone = await endPair(service, fit, signal)
+  return gone
+    ? { verified: true, ended: true, text: `${host} still had the session and has ended it` }
+    : { verified: false, text: `${host} does not end the session` }
+}
