@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { enter } from '../test/lab/host.ts'
-import { ensurePackages, type Lab, missing, startLab } from '../test/lab/index.ts'
+import { ensurePackages, type Lab, missing, runAsRoot, startLab } from '../test/lab/index.ts'
 
 const say = (line: string): void => console.error(`lab: ${line}`)
 
@@ -17,6 +17,8 @@ async function count(lab: Lab, when: string): Promise<void> {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  const elsewhere = await runAsRoot({ interruptible: false })
+  if (elsewhere !== undefined) return elsewhere
   ensurePackages(['lab'])
   const why = missing('lab')
   if (why !== false) {

@@ -18,22 +18,25 @@ const isUnit = file => file.startsWith(join('test', 'unit'))
 // the long ones first, so that the short ones fill the lanes at the end
 files.sort((a, b) => Number(isUnit(a)) - Number(isUnit(b)) || a.localeCompare(b))
 
+const lab = await tsImport('../test/lab/index.ts', import.meta.url)
+const elsewhere = await lab.runAsRoot()
+if (elsewhere !== undefined) process.exit(elsewhere)
+
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
-const labs = files.every(isUnit) ? [] : await startLabs(lanes)
-const env = { ...process.env, LAB_POOL: labs.map(lab => lab.file).join(':') }
+const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
+const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, '--test-timeout=120000', '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))
 tests.once('exit', (code, signal) => {
-  for (const lab of labs) lab.dispose()
+  for (const each of labs) each.dispose()
   if (signal !== null) process.kill(process.pid, signal)
   process.exitCode = code ?? 1
 })
 
 /** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
-async function startLabs(count) {
-  const { ensurePackages, missing, startLab } = await tsImport('../test/lab/index.ts', import.meta.url)
-  ensurePackages(['lab', 'capture', 'terminal', 'processes', 'wine', 'mingw'])
+async function startLabs({ ensurePackages, missing, startLab }, count) {
+  ensurePackages(['lab', 'rootless', 'capture', 'terminal', 'processes', 'wine', 'mingw'])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
 }

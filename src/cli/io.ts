@@ -1,8 +1,9 @@
 import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
-import type { RunIo } from '../run/events.ts'
-import { endLine, failedStepLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
-import { print } from './report.ts'
+import { spell } from '../base/time.ts'
+import { type RunIo, staleLine } from '../run/events.ts'
+import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { errorLine, print } from './report.ts'
 
 /** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
 export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): RunIo {
@@ -24,15 +25,25 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
         case 'verified':
-          return verbose || event.verified !== true ? print(event.text) : undefined
+          // what makes the run fail is said when it does
+          if (event.verified === false) return settings['strict-teardown'] ? undefined : print(`${event.text} [TEARDOWN_FAILED]`)
+          return verbose || event.verified === null ? print(event.text) : undefined
         case 'survivors':
           return settings.quiet ? undefined : print(survivorsLine(event))
         case 'warning':
           return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
         case 'step':
-          return event.step.phase === 'teardown' && !event.step.ok ? print(failedStepLine(event.step)) : undefined
+          return undefined
         case 'lost':
-          return print(`the connection to ${event.server} is lost: ${event.error.message}`)
+          return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
+        case 'reconnected':
+          return verbose ? print(`the connection to ${event.server} was lost and is there again after ${spell(event.ms)}`) : undefined
+        case 'stale':
+          return settings.quiet ? undefined : print(staleLine(event))
+        case 'request-failed':
+          return print(`${event.share}: ${event.error.message}; the program got an error [${event.error.code}]`)
+        case 'not-given-back':
+          return print(errorLine(event.error))
         case 'plan':
           return event.lines.forEach(print)
         case 'receipt':

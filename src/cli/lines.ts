@@ -1,4 +1,3 @@
-import type { Step } from '../base/scope.ts'
 import { spell } from '../base/time.ts'
 import type { Ended, GivenBack, Started, Survivors } from '../run/events.ts'
 import type { End, Receipt } from '../run/receipt.ts'
@@ -36,13 +35,9 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
   return `given back in ${spell(ms)}: ${what.length === 0 ? 'nothing' : what.join(', ')} (${END[end]})`
 }
 
-export function failedStepLine(step: Step): string {
-  return `${step.name} failed after ${spell(step.ms)}: ${step.error ?? step.status ?? 'no reason given'}`
-}
-
 /** The receipt as people's text: one fact a line. */
 export function receiptText(receipt: Receipt): string[] {
-  const { run, program, shares, steps, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
+  const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
   const lines = [`receipt of run ${run}`]
   if (program !== null)
     lines.push(
@@ -57,6 +52,7 @@ export function receiptText(receipt: Receipt): string[] {
     const result = step.ok ? (step.status ?? 'ok') : `failed: ${step.error ?? step.status ?? 'no reason given'}`
     lines.push(`  ${spell(step.atMs)}: ${step.phase} ${step.name}, ${result} (${spell(step.ms)})`)
   }
+  if (reconnects > 0) lines.push(`  connections lost and set up anew: ${reconnects}`)
   for (const { pid, name } of survivors) lines.push(`  still running: ${name} (${pid})`)
   for (const warning of warnings) lines.push(`  warning: ${warning}`)
   if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)

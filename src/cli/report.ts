@@ -24,10 +24,15 @@ function write(fd: number, text: string): void {
   }
 }
 
+/** What, which value; what to do [CODE]. */
+export function errorLine(error: NbtrunError): string {
+  return `${error.line.replace(/\s*\n\s*/g, ' ')} [${error.code}]`
+}
+
 /** A failure as one line, its stable code last; with `-v` its causes, with `-vv` the stacks. Returns nbtrun's exit code. */
 export function report(thrown: unknown, verbose: number): number {
   const error = asError(thrown)
-  print(`${error.line.replace(/\s*\n\s*/g, ' ')} [${error.code}]`)
+  print(errorLine(error))
   if (verbose > 0)
     for (let cause = error.cause; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) print(`  because: ${oneLine(cause)}`)
   if (verbose > 1) for (const line of (error.stack ?? '').split('\n').slice(1)) print(line)

@@ -1,16 +1,14 @@
 import { asError, NbtrunError } from '../base/errors.ts'
-import type { Step } from '../base/scope.ts'
 import { credentials, findCredentials, type Credentials } from '../profile/credentials.ts'
 import { REACH } from '../profile/options.ts'
 import { settle, type Settings } from '../profile/settings.ts'
 import { target } from '../profile/share.ts'
 import type { Raw } from '../profile/words.ts'
-import type { Server } from '../smb/acquire.ts'
 import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
+import type { Session } from '../smb/session.ts'
 import { askServer } from '../run/administration.ts'
 import { Control } from '../run/control.ts'
-import { failedStepLine } from './lines.ts'
-import { print } from './report.ts'
+import { errorLine, print } from './report.ts'
 import { rawFrom } from './yargs.ts'
 
 /** What yargs understood. */
@@ -27,7 +25,7 @@ export interface Asked {
   /** Aborted by Ctrl-C and other signals. */
   readonly signal: AbortSignal
   /** Asks in a session of the user that the options name, or with `authFile` of the one in that file. */
-  readonly ask: <T>(question: (service: ServerService, server: Server) => Promise<T>, authFile?: string) => Promise<T>
+  readonly ask: <T>(question: (service: ServerService, session: Session) => Promise<T>, authFile?: string) => Promise<T>
 }
 
 /** Does a command's work on the server that its words name; what it holds there is given back whatever happens, a signal included. */
@@ -35,9 +33,7 @@ export async function onServer(given: Given, work: (asked: Asked) => Promise<voi
   const settings = settle(reachOf(rawFrom(given)), process.env)
   const where = named(given['server'])
   const control = new Control(0)
-  const tell = (step: Step): void => {
-    if (!step.ok && step.phase === 'teardown') print(failedStepLine(step))
-  }
+  const notGivenBack = (error: NbtrunError): void => print(errorLine(error))
   const logins = new Map<string | undefined, Credentials>()
   try {
     await work({
@@ -49,7 +45,7 @@ export async function onServer(given: Given, work: (asked: Asked) => Promise<voi
         const login = logins.get(authFile) ?? (await credentials(await findCredentials(from, process.cwd()), where.host, control.cancelled))
         logins.set(authFile, login) // nobody is asked for a password twice
         const given = { ...login, password: Buffer.from(login.password) }
-        return askServer({ settings, host: where.host, given, signal: control.cancelled, tell }, question)
+        return askServer({ settings, host: where.host, given, signal: control.cancelled, notGivenBack }, question)
       },
     })
   } catch (thrown) {

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
-import { spell } from '../base/time.ts'
+import { now, spell } from '../base/time.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
+import { SESSION } from './session.ts'
 
 /**
  * A connection that carries whole SMB messages, whichever port it uses. Its owner calls `start` once, and `finish` or `destroy` in the end.
@@ -13,6 +14,8 @@ export interface MessageStream {
   readonly address: string
   /** Bytes handed over that the socket has not written yet. */
   readonly backlog: number
+  /** When a message, or a part of one, came last, on the monotonic clock; before the first when it was connected. Keepalives are no messages. */
+  readonly heardAt: number
   /**
    * Begins delivery. `onFrame` gets each message without its 4-byte header and owns it; what it throws ends the connection. `onEnd` is called exactly
    * once, whoever ended it: undefined for an orderly end by the server, else WIRE, CONNECTION_LOST, TIMED_OUT (of `finish`) or CLOSED (`destroy`).
@@ -20,6 +23,8 @@ export interface MessageStream {
   start(onFrame: (frame: Buffer) => void, onEnd: (error: NbtrunError | undefined) => void): void
   /** Sends one frame, its header added. The parts must not change afterwards. Throws USAGE when they do not fit a frame, CLOSED after the end. */
   send(parts: readonly Buffer[]): void
+  /** On port 139 a SESSION KEEPALIVE, which nobody answers: for the server's sake, and for routers between. RFC 1002 section 4.3.7. */
+  keepAlive(): void
   /** Ends our half, then waits for the server to end its own, at most `ms`. Resolves when the socket is gone; frames are delivered until then. */
   finish(ms: number): Promise<void>
   destroy(): void
@@ -37,6 +42,7 @@ export class SocketStream implements MessageStream {
   readonly #gone: Promise<void>
   #onFrame: (frame: Buffer) => void = () => {}
   #onEnd: OnEnd = () => {}
+  #heardAt = now()
   #ended: { readonly error: NbtrunError | undefined } | undefined
 
   constructor(socket: Socket, kind: FrameKind, address: string, port: number) {
@@ -45,6 +51,7 @@ export class SocketStream implements MessageStream {
     this.address = address
     this.#socket = socket
     this.#framer = new Framer(kind, frame => {
+      this.#heardAt = now()
       if (this.#ended === undefined) this.#onFrame(frame)
     })
     this.#gone = new Promise(resolve => {
@@ -63,6 +70,10 @@ export class SocketStream implements MessageStream {
     return this.#socket.writableLength
   }
 
+  get heardAt(): number {
+    return this.#heardAt
+  }
+
   start(onFrame: (frame: Buffer) => void, onEnd: OnEnd): void {
     const ended = this.#ended
     if (ended !== undefined) return queueMicrotask(() => onEnd(ended.error))
@@ -71,6 +82,7 @@ export class SocketStream implements MessageStream {
     this.#socket.on('data', chunk => {
       try {
         this.#framer.push(chunk)
+        if (this.#framer.partial) this.#heardAt = now()
       } catch (thrown) {
         this.#end(asError(thrown))
         this.#socket.destroy()
@@ -88,6 +100,10 @@ export class SocketStream implements MessageStream {
     this.#socket.write(header)
     for (const part of parts) this.#socket.write(part)
     this.#socket.uncork()
+  }
+
+  keepAlive(): void {
+    if (this.kind === 'nbt' && this.#ended === undefined && !this.#socket.writableEnded) this.#socket.write(Buffer.from([SESSION.KEEPALIVE, 0, 0, 0]))
   }
 
   async finish(ms: number): Promise<void> {

@@ -133,6 +133,15 @@ export const OPTIONS = {
   },
   'connect-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 10_000, help: 'for finding and reaching the server', parse: timeout },
   'io-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 20_000, help: 'for each answer of the server', parse: timeout },
+  keepalive: {
+    kind: 'one',
+    arg: 'TIME',
+    common: false,
+    fallback: 60_000,
+    help: 'ask a silent server so often whether it is there (0: never)',
+    parse: duration,
+  },
+  'no-reconnect': { kind: 'flag', common: false, help: 'a lost connection stays lost, and no key is kept for another login', parse: yes },
   'teardown-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'for giving everything back', parse: timeout },
   'kill-after': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'from asking the program to end to killing it', parse: duration },
   verify: {

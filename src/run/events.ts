@@ -44,6 +44,18 @@ export interface GivenBack {
   readonly end: End
 }
 
+/** A file that was open is lost to the program: what it does with it fails with EIO. */
+export interface Stale {
+  /** `//srv/app/x.dbf` */
+  readonly file: string
+  /** What became of it while the connection was lost. */
+  readonly why: string
+}
+
+export function staleLine({ file, why }: Stale): string {
+  return `${file} is lost to those who have it open (EIO): ${why}`
+}
+
 /** What a run tells while it happens. Plain data; whoever listens decides what people see of it. */
 export type RunEvent =
   | ({ readonly type: 'started'; readonly pid: number } & Started)
@@ -56,8 +68,15 @@ export type RunEvent =
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
   /** What the servers said when they were asked, after the teardown, whether they still have a session of this run; `verified` as in the receipt. */
   | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string }
-  /** The connection to a server is gone while it is needed: what the program does on its shares fails from now on. */
+  /** The connection to a server is gone while it is needed, and could not be set up anew: what the program does on its shares fails. */
   | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
+  /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
+  | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
+  /** The teardown failed in part, and nothing else did. */
+  | { readonly type: 'not-given-back'; readonly error: NbtrunError }
+  /** A lost connection was set up anew, in so many ms, and the program goes on. */
+  | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
+  | ({ readonly type: 'stale' } & Stale)
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

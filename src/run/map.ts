@@ -1,3 +1,4 @@
+import type { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import { openRoom } from '../mapping/fuse/room.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
@@ -31,15 +32,27 @@ export async function map(scope: Scope, record: Record, { settings, runId, runti
   })
   const points = paths.map((path, i): Point => ({ path, files: record.connected[i]!.files, readOnly: settings['read-only'] }))
   const servers: FuseServer[] = []
+  let mapped = false
+  let unanswered: NbtrunError | undefined
   const serve = (fd: number, { files, readOnly }: Point): FuseServer => {
     const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
     const onWarning = (message: string): void => record.tell({ type: 'warning', message })
-    const server = serveFuse({ fd, files, ...owner, readOnly, timeoutMs: settings['io-timeout'], onWarning })
+    const onFailure = (error: NbtrunError): void => {
+      if (mapped) record.requestFailed(files.label, error)
+      else unanswered ??= error
+    }
+    const server = serveFuse({ fd, files, ...owner, readOnly, timeoutMs: settings['io-timeout'], onWarning, onFailure })
     servers.push(server)
     return server
   }
   const mapping = await scope.acquire('map', 'mapping', {
-    open: signal => openRoom({ points, serve, signal }),
+    open: async signal => {
+      const room = await openRoom({ points, serve, signal }).catch((thrown: unknown) => {
+        throw unanswered ?? thrown
+      })
+      mapped = true
+      return room
+    },
     undo: taken => taken.end(),
     undoMs: MAPPING_MS,
   })

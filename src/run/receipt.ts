@@ -42,6 +42,8 @@ export interface Receipt {
   readonly shares: readonly ShareReceipt[]
   /** Every acquisition and its undo, in the order in which they ended. */
   readonly steps: readonly Step[]
+  /** How often a lost connection was set up anew. */
+  readonly reconnects: number
   /** From the first connection to the end of the teardown, ms. */
   readonly heldMs: number
   readonly graceMs: number

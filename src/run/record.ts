@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
-import { asError, type NbtrunError } from '../base/errors.ts'
+import type { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
-import type { Server } from '../smb/acquire.ts'
+import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { RunEvent, RunIo, StartedShare, Survivor } from './events.ts'
+import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -27,8 +27,13 @@ export class Record {
   heldMs = 0
   /** What the servers said afterwards. */
   verification: Verification | undefined
+  /** What connections were lost of, as far as it was told. */
+  readonly #losses = new Set<string>()
+  /** Shares on which a request of a program failed. */
+  readonly #failing = new Set<string>()
   #survivors: readonly Survivor[] = []
   #over = false
+  #reconnects = 0
   #mapping: Mapping | undefined
   #seen: readonly Seen[] = []
   readonly #run: string
@@ -48,13 +53,35 @@ export class Record {
     this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events')
   }
 
-  /** Says when the connection is lost while it is needed; what happens to it in the teardown is the teardown's to tell. */
-  watch(server: Server): void {
-    const { connection } = server
-    this.#verifier?.watch(server)
-    void connection.closed.then(({ how, error }) => {
-      if (how === 'lost' && !this.#over) this.tell({ type: 'lost', server: connection.host, error: asError(error) })
-    })
+  /** Says when the connection is lost while it is needed, and when there is a new one; what happens to it in the teardown is the teardown's to tell. */
+  watch(lifeline: Lifeline, scope: Scope): void {
+    const { host: server } = lifeline
+    this.#verifier?.watch(lifeline)
+    lifeline.listener = {
+      lost: error => {
+        if (this.#over) return
+        this.#losses.add(error.message)
+        this.tell({ type: 'lost', server, error })
+      },
+      reconnected: ms => {
+        this.#reconnects++
+        this.#verifier?.watch(lifeline)
+        scope.note('reconnect', `session ${server}`)
+        this.tell({ type: 'reconnected', server, ms })
+      },
+    }
+  }
+
+  /** A program got an error that says too little. Told once a share: one silence fails many requests. */
+  requestFailed(share: string, error: NbtrunError): void {
+    if (this.#failing.has(share) || this.knowsLoss(error.message)) return
+    this.#failing.add(share)
+    this.tell({ type: 'request-failed', share, error })
+  }
+
+  /** Whether a step failed of nothing but a connection whose loss was told. */
+  knowsLoss(message: string | undefined): boolean {
+    return message !== undefined && this.#losses.has(message)
   }
 
   exited({ code, signal }: Exit): void {
@@ -91,6 +118,7 @@ export class Record {
 
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
+    if (event.type === 'stale') this.#warnings.push(staleLine(event))
     if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
     this.#io.tell(event)
   }
@@ -103,6 +131,7 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
+      reconnects: this.#reconnects,
       heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),
       releasedMs: round(releasedMs),
@@ -121,7 +150,7 @@ export class Record {
   }
 
   #shares(): ShareReceipt[] {
-    return this.connected.map(({ share, server, tree }, i) => {
+    return this.connected.map(({ share, server, disk }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]
       return {
@@ -132,7 +161,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
-        encryption: tree.cipher ?? null,
+        encryption: disk.tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,

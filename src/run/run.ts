@@ -45,7 +45,12 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   record.finish(scope, released.ms, failure)
   control.stop()
-  failure ??= settings['strict-teardown'] ? (released.failed ?? left) : undefined
+  if (released.failed !== undefined) {
+    if (failure !== undefined) failure = alsoFailed(failure, released.failed)
+    else if (settings['strict-teardown']) failure = released.failed
+    else record.tell({ type: 'not-given-back', error: released.failed })
+  }
+  if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
 }
@@ -58,4 +63,10 @@ async function verified(verifier: Verifier, record: Record, ms: number, hurried:
   record.verification = found
   record.tell({ type: 'verified', ...found })
   return found.verified === false ? new NbtrunError('TEARDOWN_FAILED', found.text) : undefined
+}
+
+/** One failure, one line: what became of the teardown goes behind what the run failed of. */
+function alsoFailed(failure: NbtrunError, teardown: NbtrunError): NbtrunError {
+  const hint = failure.hint === undefined ? teardown.message : `${failure.hint}; ${teardown.message}`
+  return new NbtrunError(failure.code, failure.message, { cause: failure.cause, facts: failure.facts, hint })
 }

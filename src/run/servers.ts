@@ -5,21 +5,23 @@ import type { Scope } from '../base/scope.ts'
 import { credentials as complete, findCredentials, type Credentials as Given } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
 import type { Share } from '../profile/share.ts'
-import { connectTree, logIn, type Server } from '../smb/acquire.ts'
+import { connectTree, logIn } from '../smb/acquire.ts'
 import { Credentials } from '../smb/auth/credentials.ts'
 import { Secret } from '../smb/auth/secret.ts'
 import type { Files } from '../smb/files.ts'
 import { Folder } from '../smb/folder.ts'
+import { LastingFiles } from '../smb/lifeline/files.ts'
+import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
 import type { TransportOptions } from '../smb/transport.ts'
-import type { Tree } from '../smb/tree.ts'
 import type { Record } from './record.ts'
 
-/** A share that was connected: the tree it lives on, and the files that the program shall see. */
+/** A share that was connected, and the files that the program shall see. */
 export interface Connected {
   readonly share: Share
-  readonly server: Server
-  readonly tree: Tree
+  readonly server: Lifeline
+  /** The whole share; `files` may be a folder of it. */
+  readonly disk: LastingFiles
   readonly files: Files
 }
 
@@ -32,39 +34,40 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   for (const [key, { host }] of hosts) logins.set(key, await complete(found, host, signal))
 
   const clientGuid = randomBytes(16)
-  const servers = new Map<string, Server>()
+  const servers = new Map<string, Lifeline>()
   try {
     for (const [key, { host }] of hosts) {
       record.tell({ type: 'progress', doing: `connecting to ${host}` })
       const server = await enter(scope, settings, host, clientGuid, logins.get(key)!)
-      record.watch(server)
+      record.watch(server, scope)
+      server.holds = settings.mapping === 'none'
       servers.set(key, server)
     }
   } finally {
     for (const { password } of logins.values()) password.fill(0)
   }
-  const trees = new Map<string, Tree>()
+  const disks = new Map<string, LastingFiles>()
   const connected: Connected[] = []
   for (const share of settings.share) {
     const server = servers.get(share.host.toLowerCase())!
     const key = `${share.host}/${share.share}`.toLowerCase()
-    const tree = trees.get(key) ?? (await connectDisk(scope, server, share))
-    trees.set(key, tree)
-    connected.push({ share, server, tree, files: share.folder === '' ? tree : await folderOf(tree, share) })
+    const disk = disks.get(key) ?? (await connectDisk(scope, server, share, record))
+    disks.set(key, disk)
+    connected.push({ share, server, disk, files: share.folder === '' ? disk : await folderOf(disk, share) })
   }
   record.tell({ type: 'progress' })
   return connected
 }
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
-async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Server> {
+async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
   const server = await login(scope, settings, host, clientGuid, given)
-  await connectTree(scope, server.session, 'IPC$')
+  await connectTree(scope, server, 'IPC$')
   return server
 }
 
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
-export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Server> {
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
@@ -74,6 +77,8 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
       host,
       transport: transportOf(settings, host),
       ioTimeoutMs: settings['io-timeout'],
+      keepaliveMs: settings.keepalive,
+      reconnect: !settings['no-reconnect'],
       clientGuid,
       ...termsOf(settings),
       credentials,
@@ -81,8 +86,9 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })
-  } finally {
+  } catch (thrown) {
     credentials.wipe()
+    throw thrown
   }
 }
 
@@ -110,14 +116,14 @@ function termsOf(settings: Settings): Terms {
   }
 }
 
-async function connectDisk(scope: Scope, { session }: Server, share: Share): Promise<Tree> {
-  const tree = await connectTree(scope, session, share.share)
+async function connectDisk(scope: Scope, server: Lifeline, share: Share, record: Record): Promise<LastingFiles> {
+  const tree = await connectTree(scope, server, share.share)
   if (!tree.isDisk) throw new NbtrunError('SHARE_NOT_FOUND', `${share.label} is a printer or a pipe, not a folder`, { hint: 'name a share that holds files' })
-  return tree
+  return new LastingFiles(server, share.share, (path, why) => record.tell({ type: 'stale', file: `${tree.label}/${path.replaceAll('\\', '/')}`, why }))
 }
 
-async function folderOf(tree: Tree, share: Share): Promise<Files> {
-  const info = await tree.stat(share.folder)
+async function folderOf(disk: Files, share: Share): Promise<Files> {
+  const info = await disk.stat(share.folder)
   if (!info.directory) throw new NbtrunError('SHARE_NOT_FOUND', `${share.label} is a file`, { hint: 'name the folder that it lies in' })
-  return new Folder(tree, share.folder)
+  return new Folder(disk, share.folder)
 }

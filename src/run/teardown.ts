@@ -6,7 +6,7 @@ import { judge } from './receipt.ts'
 
 export interface Released {
   readonly ms: number
-  /** The first step that failed, for --strict-teardown. */
+  /** TEARDOWN_FAILED, naming every step that failed and why the first did; those that failed of a loss which was told already are left out. */
   readonly failed: NbtrunError | undefined
 }
 
@@ -22,11 +22,17 @@ export async function tearDown(scope: Scope, record: Record, hurried: AbortSigna
   const undone = scope.steps.slice(before)
   const ms = now() - began
   record.tell({ type: 'given-back', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps) })
-  const bad = undone.find(s => !s.ok)
-  return {
-    ms,
-    failed: bad === undefined ? undefined : new NbtrunError('TEARDOWN_FAILED', `${bad.name} failed: ${bad.error ?? bad.status ?? 'no reason given'}`),
-  }
+  return { ms, failed: notGivenBack(undone.filter(s => !s.ok && !record.knowsLoss(s.error))) }
+}
+
+/** The steps that failed as one error; undefined where none did. */
+export function notGivenBack(bad: readonly Step[]): NbtrunError | undefined {
+  const [first] = bad
+  if (first === undefined) return undefined
+  return new NbtrunError('TEARDOWN_FAILED', `${bad.map(s => s.name).join(', ')} failed: ${first.error ?? first.status ?? 'no reason given'}`, {
+    hint: 'the server frees what is left when it notices',
+    facts: first.code === undefined ? {} : { why: first.code },
+  })
 }
 
 const HURRIED_STEP_MS = 200

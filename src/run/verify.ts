@@ -3,7 +3,8 @@ import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { credentials, findCredentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Server } from '../smb/acquire.ts'
+import type { Connection } from '../smb/connection.ts'
+import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
 import type { HeldSession } from '../smb/rpc/srvsvc/accounts.ts'
 import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
@@ -22,7 +23,7 @@ export interface Verification {
 
 /** A session as it was while it was open. */
 interface Watched {
-  readonly server: Server
+  readonly connection: Connection
   readonly who: string
   readonly nameless: boolean
   readonly beganAt: number
@@ -59,12 +60,11 @@ export class Verifier {
   }
 
   /** The session of this server, now that it is open; a later one on the same server takes its place. */
-  watch(server: Server): void {
-    const { connection, session } = server
-    const at = this.#watched.findIndex(other => other.server.connection.host === connection.host)
+  watch({ connection, session }: Lifeline): void {
+    const at = this.#watched.findIndex(other => other.connection.host === connection.host)
     if (at >= 0) this.#watched.splice(at, 1)
     const nameless = session.guest || session.anonymous
-    this.#watched.push({ server, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) })
+    this.#watched.push({ connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) })
   }
 
   /** All servers at once, each within `ms`. Never rejects. */
@@ -77,7 +77,7 @@ export class Verifier {
   }
 
   async #one(watched: Watched, ms: number): Promise<Verification> {
-    const { host } = watched.server.connection
+    const { host } = watched.connection
     const dueAt = now() + ms
     const { verify, 'admin-auth-file': file } = this.#settings
     const proven = await this.#proven(watched, file === undefined ? ms : ms * PROOF_SHARE)
@@ -95,9 +95,8 @@ export class Verifier {
   }
 
   /** By the proof, until the session is gone or the time is up: a session whose connection broke takes its time. */
-  async #proven({ server, proof, nameless }: Watched, ms: number): Promise<Verification> {
-    const { connection, transport } = server
-    const { host, dialect } = connection
+  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Verification> {
+    const { host, dialect, transport } = connection
     if (proof === undefined) {
       const why = nameless ? 'a session that cannot sign has no proof' : `SMB ${dialect} has no proof for it`
       return { verified: null, text: `whether ${host} has the session is not known: ${why}` }
@@ -120,9 +119,9 @@ export class Verifier {
 
   /** By the server's list, and where that was asked for by having it end the session. */
   async #asked(watched: Watched, file: string, signal: AbortSignal): Promise<Verification & { readonly ended?: boolean }> {
-    const { host } = watched.server.connection
+    const { host } = watched.connection
     const given = await credentials(await this.#administrator(file), host, signal)
-    return askServer({ settings: this.#settings, host, given, signal }, async (service, { session }) => {
+    return askServer({ settings: this.#settings, host, given, signal }, async (service, session) => {
       const { sessions } = await service.sessions()
       const found = findSession(sessions, watched, session.who)
       if ('why' in found) return { verified: null, text: `the list of ${host} does not tell: ${found.why}` }

@@ -5,6 +5,7 @@ import { connectTree, logIn } from './acquire.ts'
 import { Credentials } from './auth/credentials.ts'
 import { Secret } from './auth/secret.ts'
 import type { DirEntry, Files } from './files.ts'
+import type { Lifeline } from './lifeline/lifeline.ts'
 import { withOpen } from './open.ts'
 import type { Session } from './session.ts'
 import type { Terms } from './terms.ts'
@@ -35,7 +36,7 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
   const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
-    const { session } = await logIn(scope, {
+    const lifeline = await logIn(scope, {
       ...terms,
       host,
       transport,
@@ -45,7 +46,7 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
       who: user,
       allowUnsigned: false,
     })
-    return new Client(scope, session)
+    return new Client(scope, lifeline)
   } catch (thrown) {
     await scope.unwind()
     throw thrown
@@ -58,16 +59,18 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
 export class Client implements AsyncDisposable {
   readonly session: Session
   readonly #scope: Scope
+  readonly #lifeline: Lifeline
 
-  constructor(scope: Scope, session: Session) {
+  constructor(scope: Scope, lifeline: Lifeline) {
     this.#scope = scope
-    this.session = session
+    this.#lifeline = lifeline
+    this.session = lifeline.session
   }
 
   /** Connects to a share, `app` or `IPC$`. */
   async tree(share: string, { signal }: CallOptions = {}): Promise<Share> {
     signal?.throwIfAborted()
-    return new Share(await connectTree(this.#scope, this.session, share))
+    return new Share(await connectTree(this.#scope, this.#lifeline, share))
   }
 
   /** TREE_DISCONNECT, LOGOFF, FIN; resolves to all steps, those of the teardown last, and never rejects. */

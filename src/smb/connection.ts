@@ -38,7 +38,12 @@ export class Connection extends Resource {
   /** Over NEGOTIATE and its answer; every session continues from here. Of use with 3.1.1 alone. */
   readonly preauth: PreauthHash
   readonly ioTimeoutMs: number
-  /** Set by the first tree connect before 3.1.1: settles when the server has confirmed, signed, what was negotiated. */
+  /**
+   * Whether the server must confirm, signed, what was negotiated. With 3.1.1 the login's hash has done so. A server that took the only dialect there
+   * was from an SMB1 NEGOTIATE never saw the rest of our offer, and nothing better could be struck from it.
+   */
+  readonly mustConfirm: boolean
+  /** Set by the first tree connect where that is so: settles when the server has. */
   confirmation: Promise<void> | undefined
   readonly #exchange: Exchange
   /** How the transport ended, where not by the server's orderly end. */
@@ -48,7 +53,7 @@ export class Connection extends Resource {
     transport: Transport,
     exchange: Exchange,
     { host, ioTimeoutMs }: ConnectionOptions,
-    negotiation: Pick<Connection, 'terms' | 'offered' | 'negotiated' | 'agreed' | 'preauth'>,
+    negotiation: Pick<Connection, 'terms' | 'offered' | 'negotiated' | 'agreed' | 'preauth' | 'mustConfirm'>,
   ) {
     super(`connection to ${host}`)
     this.transport = transport
@@ -60,14 +65,13 @@ export class Connection extends Resource {
     this.negotiated = negotiation.negotiated
     this.agreed = negotiation.agreed
     this.preauth = negotiation.preauth
+    this.mustConfirm = negotiation.mustConfirm
     exchange.largeMtu = this.agreed.largeMtu
   }
 
   /** Negotiates over a fresh transport, which it takes over: also a failed negotiation ends it. */
   static async negotiate(transport: Transport, options: ConnectionOptions): Promise<Connection> {
     const { host, ioTimeoutMs, clientGuid = randomBytes(16), multiProtocol = false } = options
-    const terms = termsOf(options)
-    const offered = offer(terms, host, clientGuid)
     const early = deferred<Buffer>() // what comes before there is an exchange
     early.promise.catch(() => {})
     let exchange: Exchange | undefined
@@ -90,6 +94,8 @@ export class Connection extends Resource {
       },
     )
     try {
+      const terms = termsOf(options)
+      const offered = offer(terms, host, clientGuid)
       const preauth = new PreauthHash()
       let negotiated: NegotiateResponse | undefined
       if (exchange === undefined) {
@@ -98,9 +104,11 @@ export class Connection extends Resource {
         negotiated = multiProtocolAnswer(host, offered.dialects, frame)
         exchange = new Exchange(transport, ioTimeoutMs, fatal, 1) // MessageId 0 is used up
       }
+      const inSmb1 = negotiated !== undefined
       negotiated ??= await askFor(exchange, host, terms, offered, preauth)
       const agreed = agree(host, terms, offered, negotiated)
-      connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth })
+      const mustConfirm = agreed.dialect !== '3.1.1' && !(inSmb1 && offered.dialects.length === 1)
+      connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth, mustConfirm })
       return connection
     } catch (thrown) {
       end(thrown)

@@ -1,3 +1,4 @@
+import type { NbtrunError } from '../base/errors.ts'
 import type { Closed } from '../base/resource.ts'
 
 /**
@@ -59,6 +60,8 @@ export interface LockRange {
 export interface OpenFile {
   /** What the server said when it was opened. */
   readonly info: FileInfo
+  /** Called once when what was open is lost for good while the share is not: every use fails from then on, and its locks are gone. */
+  onStale?: (error: NbtrunError) => void
   stat(): Promise<FileInfo>
   /** Up to `length` bytes; fewer only at the end of the file. A view: copy what you keep. */
   read(offset: number, length: number): Promise<Buffer>

@@ -1,4 +1,4 @@
-/** An SMB 3.1.1 client that ends its sessions. Loads Node's own modules only. */
+/** An SMB client, 2.0.2 to 3.1.1, that ends its sessions. Loads Node's own modules only. */
 export { NbtrunError, type Code } from '../base/errors.ts'
 export type { Step } from '../base/scope.ts'
 export { Client, connect, Share, type CallOptions, type ConnectOptions } from './client.ts'

@@ -1,15 +1,14 @@
-import { asError, NbtrunError } from '../base/errors.ts'
+import { asError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
-import { decode } from '../base/wire.ts'
 import type { SecurityContext } from './auth/spnego.ts'
 import type { Connection } from './connection.ts'
-import { openChannel, type Channel } from './crypto/channel.ts'
+import type { Channel } from './crypto/channel.ts'
 import type { Sealer } from './crypto/sealer.ts'
 import type { Signer } from './crypto/signer.ts'
+import { establish, giveUp, type Granted, protection, requireGoodEnough } from './login.ts'
 import type { Call, Reply } from './smb2/exchange.ts'
 import { FLAG } from './smb2/header.ts'
-import { CAPABILITY, SECURITY_MODE } from './smb2/negotiate.ts'
-import { SESSION_FLAG, sessionSetupRequest, sessionSetupResponse, type SessionSetupResponse } from './smb2/session-setup.ts'
+import { SESSION_FLAG } from './smb2/session-setup.ts'
 import { empty } from './smb2/tree-connect.ts'
 import { refused, STATUS, statusName } from './status.ts'
 
@@ -24,12 +23,6 @@ export interface SessionOptions {
   readonly previousSessionId?: bigint
 }
 
-/** Rounds of SESSION_SETUP after which the server is not believed to come to an end. */
-const MAX_ROUNDS = 4
-
-/** How long a server may take to end a session that it granted and we refuse, ms. */
-const REFUSAL_MS = 1000
-
 /** These mean that what was to be ended is gone already. */
 export const ALREADY_GONE: ReadonlySet<number> = new Set([
   STATUS.NETWORK_NAME_DELETED,
@@ -37,13 +30,6 @@ export const ALREADY_GONE: ReadonlySet<number> = new Set([
   STATUS.FILE_CLOSED,
   STATUS.NETWORK_SESSION_EXPIRED,
 ])
-
-/** A session as the server granted it. Without a channel it is a guest's or nobody's and cannot be signed. */
-interface Granted {
-  readonly id: bigint
-  readonly answer: SessionSetupResponse
-  readonly channel: Channel | undefined
-}
 
 /** A logged-in user on a connection. [MS-SMB2] 3.2.4.2.3. Closing it sends LOGOFF, signed, and checks the answer. */
 export class Session extends Resource {
@@ -60,7 +46,7 @@ export class Session extends Resource {
   farewell: string | undefined
   readonly #channel: Channel | undefined
 
-  private constructor(connection: Connection, who: string, { id, answer, channel }: Granted, encrypted: boolean) {
+  private constructor(connection: Connection, who: string, { id, answer, channel, encrypted }: Granted) {
     super(`session of ${who} on ${connection.host}`, connection)
     this.connection = connection
     this.who = who
@@ -84,12 +70,11 @@ export class Session extends Resource {
   /** Logs in, once. The context is wiped when this returns or throws; a session that is granted but not good enough is logged off. */
   static async setup(connection: Connection, context: SecurityContext, options: SessionOptions): Promise<Session> {
     try {
-      const granted = await logIn(connection, context, options)
+      const granted = await establish(connection, context, options)
       try {
-        context.finish(granted.answer.securityBuffer)
         requireGoodEnough(connection, granted, options)
-        const demanded = (granted.answer.sessionFlags & SESSION_FLAG.ENCRYPT_DATA) !== 0
-        return new Session(connection, options.who, granted, connection.terms.requireEncryption || demanded)
+        if (granted.channel !== undefined) context.finish(granted.answer.securityBuffer)
+        return new Session(connection, options.who, granted)
       } catch (thrown) {
         await giveUp(connection, granted)
         throw thrown
@@ -140,108 +125,4 @@ export class Session extends Resource {
     this.connection.sealers.delete(this.id)
     this.#channel?.wipe()
   }
-}
-
-/** What a request of a session carries: sealed, signed, or, without keys, as it is. */
-function protection(channel: Channel | undefined, encrypted: boolean): Pick<Call<unknown>, 'signer' | 'sealer'> {
-  if (channel === undefined) return {}
-  return { signer: channel.signer, ...(encrypted && channel.sealer !== undefined ? { sealer: channel.sealer } : {}) }
-}
-
-/** The rounds of SESSION_SETUP. [MS-SMB2] 3.2.4.2.3. */
-async function logIn(connection: Connection, context: SecurityContext, options: SessionOptions): Promise<Granted> {
-  const { who, allowUnsigned = false, logonHint, previousSessionId = 0n } = options
-  const { host } = connection
-  const preauth = connection.preauth.fork()
-  // every answer must be signed or is refused, so the server shall sign all of them, this one too
-  const securityMode = allowUnsigned ? SECURITY_MODE.SIGNING_ENABLED : SECURITY_MODE.SIGNING_REQUIRED
-  let token = context.first(connection.negotiated.securityBuffer)
-  let sessionId = 0n
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const reply = await connection.request({
-      command: 'SESSION_SETUP',
-      codec: sessionSetupRequest,
-      body: { flags: 0, securityMode, capabilities: CAPABILITY.DFS, previousSessionId, securityBuffer: token },
-      sessionId,
-      onSent: message => preauth.update(message),
-    })
-    const { status } = reply.header
-    if (status === STATUS.SUCCESS) return accept(connection, { sessionKey: context.sessionKey, preauth: preauth.value }, reply)
-    if (status !== STATUS.MORE_PROCESSING_REQUIRED) throw logonRefused(status, who, connection, logonHint)
-    sessionId = reply.header.sessionId
-    preauth.update(reply.message)
-    token = context.step(decode(sessionSetupResponse, reply.body).securityBuffer)
-  }
-  throw new NbtrunError('LOGON_FAILED', `logging in as ${who} on ${host}: the server asks for more without end`)
-}
-
-/** [MS-SMB2] 3.2.5.3.3. The last answer is not hashed, but signed with the key that follows from the hash: nothing in it counts before that. */
-function accept({ host, agreed }: Connection, keys: { readonly sessionKey: Buffer; readonly preauth: Buffer }, reply: Reply): Granted {
-  const id = reply.header.sessionId
-  if ((reply.header.flags & FLAG.SIGNED) === 0) {
-    const answer = decode(sessionSetupResponse, reply.body)
-    if (keys.sessionKey.length > 0 && !isKeyless(answer)) throw badLogin(host, agreed.signing)
-    return { id, answer, channel: undefined }
-  }
-  if (keys.sessionKey.length === 0) throw badLogin(host, agreed.signing)
-  const channel = openChannel(agreed, keys)
-  if (!channel.signer.verify(reply.message)) {
-    channel.wipe()
-    throw badLogin(host, agreed.signing)
-  }
-  return { id, answer: decode(sessionSetupResponse, reply.body), channel }
-}
-
-function isKeyless({ sessionFlags }: SessionSetupResponse): boolean {
-  return (sessionFlags & (SESSION_FLAG.IS_GUEST | SESSION_FLAG.IS_NULL)) !== 0
-}
-
-/** Never less than was asked for: no guest, no session without a signature, none in the clear where it must be encrypted. */
-function requireGoodEnough({ host, agreed, terms }: Connection, { answer, channel }: Granted, { who, allowUnsigned = false }: SessionOptions): void {
-  if (isKeyless(answer) && !allowUnsigned) {
-    throw new NbtrunError('GUEST_REFUSED', `${host} let ${who} in only as a guest, which cannot be signed`, {
-      hint: 'check user and password; where it knows guests only, --guest takes it as it is',
-    })
-  }
-  if (channel === undefined && terms.requireSigning) {
-    throw new NbtrunError('SIGNING_REFUSED', `the session of ${who} on ${host} cannot be signed`, {
-      hint: 'log in with --user, or leave out --signing required',
-    })
-  }
-  if (channel?.sealer !== undefined) return
-  if (terms.requireEncryption) {
-    throw new NbtrunError('ENCRYPTION_REFUSED', `the session of ${who} on ${host} cannot be encrypted`, { hint: 'log in with --user, or leave out --encrypt' })
-  }
-  if ((answer.sessionFlags & SESSION_FLAG.ENCRYPT_DATA) !== 0) {
-    throw new NbtrunError('ENCRYPTION_REQUIRED', `${host} encrypts every session, which this one cannot (SMB ${agreed.dialect})`)
-  }
-}
-
-/** Ends a session that nobody will use: the server must not count it for longer. What becomes of that is no news to anybody. */
-async function giveUp(connection: Connection, { id, channel, answer }: Granted): Promise<void> {
-  const encrypted = connection.terms.requireEncryption || (answer.sessionFlags & SESSION_FLAG.ENCRYPT_DATA) !== 0
-  if (channel?.sealer !== undefined) connection.sealers.set(id, channel.sealer)
-  const call = { command: 'LOGOFF', codec: empty, body: null, sessionId: id, timeoutMs: REFUSAL_MS } as const
-  await connection.request({ ...call, ...protection(channel, encrypted) }).catch(() => {})
-  connection.sealers.delete(id)
-  channel?.wipe()
-}
-
-function badLogin(host: string, signing: string): NbtrunError {
-  return new NbtrunError('BAD_SIGNATURE', `the login on ${host} is not signed as it must be (${signing})`, {
-    hint: 'somebody or something between here and the server changes what is sent',
-  })
-}
-
-function logonRefused(status: number, who: string, { host, agreed }: Connection, hint: string | undefined): NbtrunError {
-  const error = refused(status, `logging in as ${who} on ${host}`, 'session-setup')
-  // [MS-SMB2] 3.3.5.5: so a server refuses who cannot encrypt where it encrypts everything
-  if (error.code === 'ACCESS_DENIED' && agreed.cipher === undefined) {
-    return new NbtrunError('ENCRYPTION_REQUIRED', `${error.message}: it may encrypt every session, which SMB ${agreed.dialect} here cannot`, {
-      facts: error.facts,
-    })
-  }
-  return hint === undefined || error.code !== 'LOGON_FAILED'
-    ? error
-    : new NbtrunError(error.code, error.message, { facts: error.facts, hint: `${error.hint}; ${hint}` })
 }

@@ -40,22 +40,22 @@ export class Tree extends Resource implements Files {
   static async connect(session: Session, share: string): Promise<Tree> {
     const { connection } = session
     const label = `//${connection.host}/${share}`
+    const newTree = ({ header, body }: Reply): Tree => new Tree(session, share, header.treeId, decode(treeConnectResponse, body))
     const reply = await session.request({
       command: 'TREE_CONNECT',
       codec: treeConnectRequest,
       body: { flags: 0, path: `\\\\${connection.host}\\${share}` },
-      onLate: ({ header: { status, treeId } }) => {
-        if (status === STATUS.SUCCESS) session.farewellRequest({ command: 'TREE_DISCONNECT', codec: empty, body: null, treeId }).catch(() => {})
+      onLate: late => {
+        if (late.header.status === STATUS.SUCCESS && session.isOpen) void newTree(late).close('nobody waits for it any more')
       },
     })
     if (reply.header.status !== STATUS.SUCCESS) throw treeRefused(reply.header.status, label, session)
-    const connected = decode(treeConnectResponse, reply.body)
-    const tree = new Tree(session, share, reply.header.treeId, connected)
-    if ((connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0 && session.sealer === undefined) {
+    const tree = newTree(reply)
+    if ((tree.connected.shareFlags & SHARE_FLAG.ENCRYPT_DATA) !== 0 && session.sealer === undefined) {
       await tree.close('it must be encrypted')
       throw new NbtrunError('ENCRYPTION_REQUIRED', `${label} takes encrypted requests only, which this session cannot send (SMB ${connection.dialect})`)
     }
-    if (connection.dialect !== '3.1.1' && session.signer !== undefined) await tree.#confirm()
+    if (connection.mustConfirm && session.signer !== undefined) await tree.#confirm()
     return tree
   }
 
@@ -102,6 +102,10 @@ export class Tree extends Resource implements Files {
       calls.map(call => this.#own(call)),
       options,
     )
+  }
+
+  affords(requests: number): boolean {
+    return this.session.connection.affords(requests)
   }
 
   /** For opens that are closed while the tree is closing too. */

@@ -1,5 +1,6 @@
+import { asError } from '../base/errors.ts'
 import { decode } from '../base/wire.ts'
-import type { FileInfo, OpenOptions } from './files.ts'
+import type { FileInfo, OpenFile, OpenOptions } from './files.ts'
 import { infoOf, openingRequest, withOpen } from './open.ts'
 import { ALREADY_GONE } from './session.ts'
 import type { Call, Reply } from './smb2/call.ts'
@@ -7,7 +8,6 @@ import { createRequest, createResponse } from './smb2/create.ts'
 import { closeRequest } from './smb2/io.ts'
 import { refused, STATUS } from './status.ts'
 import type { Step } from './steps.ts'
-import type { Tree } from './tree.ts'
 
 /** In a related request: the file of the request before. [MS-SMB2] 3.2.4.1.4. */
 const SAME_FILE = Buffer.alloc(16, 0xff)
@@ -17,6 +17,18 @@ const SAME_FILE = Buffer.alloc(16, 0xff)
  * that waits for somebody's lease), or any, taking the FileId by its word.
  */
 const NOT_IN_A_COMPOUND = new Set([STATUS.CANCELLED, STATUS.INTERNAL_ERROR, STATUS.INVALID_HANDLE, STATUS.FILE_CLOSED])
+
+/** What a visit needs of its tree. */
+export interface Ground {
+  /** A path as shown to people. */
+  labelOf(path: string): string
+  /** Whether a frame of that many small requests would go out at once. */
+  affords(requests: number): boolean
+  requestAll(calls: readonly Call<unknown>[], options: { readonly related: boolean }): Promise<Reply>[]
+  /** Also while the tree is closing. */
+  farewellRequest<T>(call: Call<T>): Promise<Reply>
+  open(path: string, options: OpenOptions): Promise<OpenFile & { take<R>(step: Step<R>): Promise<R> }>
+}
 
 /** What opening a file told, and what each step on it came to. */
 export interface Visited<T> {
@@ -31,8 +43,8 @@ export type Steps<T extends readonly unknown[]> = { readonly [K in keyof T]: Ste
  * Opens, takes the steps, closes: in one round trip, as related requests of one frame. Where credits are short, or the server will not have it so, one
  * after the other. Nothing is left open when this settles.
  */
-export async function visit<T extends readonly unknown[]>(tree: Tree, path: string, options: OpenOptions, ...steps: Steps<T>): Promise<Visited<T>> {
-  if (tree.session.connection.affords(steps.length + 2)) {
+export async function visit<T extends readonly unknown[]>(tree: Ground, path: string, options: OpenOptions, ...steps: Steps<T>): Promise<Visited<T>> {
+  if (tree.affords(steps.length + 2)) {
     const visited = await atOnce<T>(tree, path, options, steps)
     if (visited !== undefined) return visited
   }
@@ -44,7 +56,7 @@ export async function visit<T extends readonly unknown[]>(tree: Tree, path: stri
 }
 
 /** Undefined when a step was refused for being in a compound. */
-async function atOnce<T extends readonly unknown[]>(tree: Tree, path: string, options: OpenOptions, steps: Steps<T>): Promise<Visited<T> | undefined> {
+async function atOnce<T extends readonly unknown[]>(tree: Ground, path: string, options: OpenOptions, steps: Steps<T>): Promise<Visited<T> | undefined> {
   const label = tree.labelOf(path)
   const handle = new Handle(tree, label)
   const calls: Call<unknown>[] = [
@@ -61,18 +73,18 @@ async function atOnce<T extends readonly unknown[]>(tree: Tree, path: string, op
   const replies = answers.slice(1, -1).map(replyIn)
   if (replies.some(({ header }) => NOT_IN_A_COMPOUND.has(header.status))) return undefined
   const values = steps.map((step, i) => step.result(replies[i]!, `${step.doing} ${label}`))
-  if (failure !== undefined) throw failure
+  if (failure !== undefined) throw asError(failure)
   return { info: infoOf(response), values: values as unknown as T }
 }
 
 /** Sees to it that what a compound opened is closed, by the compound's own CLOSE or by another one. */
 class Handle {
-  readonly #tree: Tree
+  readonly #tree: Ground
   readonly #label: string
   /** Whether the CLOSE of the compound did it. */
   #closed = false
 
-  constructor(tree: Tree, label: string) {
+  constructor(tree: Ground, label: string) {
     this.#tree = tree
     this.#label = label
   }

@@ -1,6 +1,7 @@
 import { chownSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa, type Options, type ResultPromise } from 'execa'
+import { cell, ME } from './cell.ts'
 import { coverEtc, enter, type Host } from './host.ts'
 import { UIDS, type User, USERS } from './users.ts'
 
@@ -8,8 +9,8 @@ import { UIDS, type User, USERS } from './users.ts'
 export const REPOSITORY = dirname(dirname(import.meta.dirname))
 
 export interface RunOptions {
-  /** An ordinary user of the client; root when left out. */
-  readonly user?: User
+  /** Root when left out, or whoever the cell of the matrix says. */
+  readonly user?: User | 'root'
   readonly cwd?: string
   /** Added to the client's own small environment; nothing of this process's gets through. */
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -36,7 +37,7 @@ export interface Outcome {
 
 /**
  * Set-up lines of a client: its own users, names and name servers (none), the checkout and node where ordinary users can read them (a
- * home may not let them), and a /dev/fuse that everybody may open, as distributions have it.
+ * home may not let them), and a /dev/fuse that everybody may open and a fusermount3 that mounts, as distributions have them.
  */
 export function clientSetup(folder: string, etc: Readonly<Record<string, string>>): string {
   for (const name of ['home', 'run', 'tmp', 'dev', 'repository', 'bin']) mkdirSync(join(folder, name), { recursive: true })
@@ -49,14 +50,20 @@ export function clientSetup(folder: string, etc: Readonly<Record<string, string>
   }
   symlinkSync(join(folder, 'repository', 'bin', 'nbtrun.js'), join(folder, 'bin', 'nbtrun'))
   return `
-mount --bind -o ro '${REPOSITORY}' '${folder}/repository'
+mount --rbind '${REPOSITORY}' '${folder}/repository'
+mount -o remount,bind,ro '${folder}/repository' || :
 : >'${folder}/bin/node'
 mount --bind '${realpathSync(process.execPath)}' '${folder}/bin/node'
-mount -t tmpfs -o mode=755,size=64k lab '${folder}/dev'
-if [ -c /dev/fuse ]; then
-  mknod '${folder}/dev/fuse' c 10 229
+mount -t tmpfs -o mode=755,size=1m lab '${folder}/dev'
+if [ -c /dev/fuse ] && mknod '${folder}/dev/fuse' c 10 229; then
   chmod 666 '${folder}/dev/fuse'
   mount --bind '${folder}/dev/fuse' /dev/fuse
+fi
+# setuid of the root that this is: in a user namespace the machine's own would not be
+if [ -x /usr/bin/fusermount3 ]; then
+  cp /usr/bin/fusermount3 '${folder}/dev/fusermount3'
+  chmod 4755 '${folder}/dev/fusermount3'
+  mount --bind '${folder}/dev/fusermount3' /usr/bin/fusermount3
 fi
 ${coverEtc(folder, etc)}`
 }
@@ -74,14 +81,15 @@ export function clientEnv(host: Host, user: User | 'root'): Record<string, strin
     XDG_RUNTIME_DIR: join(host.folder, 'run', user),
     TMPDIR: join(host.folder, 'tmp', user),
     SMB_CONF_PATH: join(dirname(host.folder), 'client.conf'),
+    ...(cell.way === undefined ? {} : { NBTRUN_TEST_WAY: cell.way }),
   }
 }
 
 /** Starts a program on a client; the process is the program itself, so its pid and signals are real. Killed when this process ends. */
 export function spawnOn(host: Host, argv: readonly string[], options: RunOptions = {}): ResultPromise<Options> {
-  const { user, cwd, env, stdio, ...rest } = options
-  const own = clientEnv(host, user ?? 'root')
-  const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === undefined ? undefined : UIDS[user] })
+  const { user = ME, cwd, env, stdio, ...rest } = options
+  const own = clientEnv(host, user)
+  const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === 'root' ? undefined : UIDS[user] })
   const [file = '', ...args] = [...words, ...argv]
   const limits = { reject: false, stripFinalNewline: false, timeout: 60_000, killSignal: 'SIGKILL' } as const
   const all: Options = { ...limits, ...rest, ...(stdio === undefined ? {} : { stdio: stdio as StdioArray }), env: { ...own, ...env }, extendEnv: false }

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { execa } from 'execa'
 import { MARKER_PORT } from './capture.ts'
 import { TOOL_PATH } from './packages.ts'
@@ -27,6 +29,8 @@ export interface Stream {
   /** NetBIOS session packets in their order, without session messages: `request`, `positive`, `negative`, `retarget`, `keepalive`. */
   readonly sessionService: readonly string[]
   readonly clientGuid: string | undefined
+  /** Frames that came under SMB2 TRANSFORM_HEADER: encrypted. [MS-SMB2] 2.2.41. */
+  readonly sealed: number
   /** Payload bytes, both ways. */
   readonly bytes: number
   /** Who ended it, in order: FINs and RSTs with the address that sent them. */
@@ -67,7 +71,7 @@ const SESSION_PACKETS = new Map([
 const WARNING = 0x00600000
 
 const FIELDS = `frame.number frame.time_relative ip.src ip.dst tcp.stream tcp.srcport tcp.dstport tcp.len tcp.flags.syn tcp.flags.ack tcp.flags.fin
-  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid _ws.malformed _ws.expert.severity
+  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid smb2.header.transform.signature _ws.malformed _ws.expert.severity
   _ws.expert.message`.split(/\s+/)
 
 interface Building extends Stream {
@@ -75,15 +79,22 @@ interface Building extends Stream {
   readonly sessionService: string[]
   readonly ends: { kind: 'FIN' | 'RST'; from: string; at: number }[]
   clientGuid: string | undefined
+  sealed: number
   bytes: number
   last: number
 }
 
 /** Has tshark read a recording. With `password` it opens SMB3 encryption, too. */
 export async function judge(pcap: string, { password }: { password?: string } = {}): Promise<Judgement> {
-  const secret = password === undefined ? [] : ['-o', `ntlmssp.nt_password:${password}`]
-  const args = ['-n', '-r', pcap, ...secret, '-Y', `!(udp.port == ${MARKER_PORT})`, '-T', 'fields', '-E', 'separator=/t', '-E', 'aggregator=|', '-E', 'quote=n']
-  const { stdout } = await execa('tshark', [...args, ...FIELDS.flatMap(field => ['-e', field])], { env: { PATH: TOOL_PATH }, maxBuffer: 1e9 })
+  const config = `${pcap}.config`
+  mkdirSync(config, { recursive: true })
+  // not in argv, where every user of the machine could read it
+  writeFileSync(join(config, 'preferences'), password === undefined ? '' : `ntlmssp.nt_password: ${password}\n`, { mode: 0o600 })
+  const args = ['-n', '-r', pcap, '-Y', `!(udp.port == ${MARKER_PORT})`, '-T', 'fields', '-E', 'separator=/t', '-E', 'aggregator=|', '-E', 'quote=n']
+  const { stdout } = await execa('tshark', [...args, ...FIELDS.flatMap(field => ['-e', field])], {
+    env: { PATH: TOOL_PATH, WIRESHARK_CONFIG_DIR: config },
+    maxBuffer: 1e9,
+  })
   const streams = new Map<string, Building>()
   const complaints: Complaint[] = []
   for (const line of stdout.split('\n').filter(text => text !== '')) {
@@ -106,7 +117,7 @@ function begin(row: Row): Building {
   const answer = row.flag('tcp.flags.syn') && row.flag('tcp.flags.ack')
   const [here, there, port] = answer ? (['ip.dst', 'ip.src', 'tcp.srcport'] as const) : (['ip.src', 'ip.dst', 'tcp.dstport'] as const)
   const first = row.at
-  const own = { commands: [], sessionService: [], ends: [], clientGuid: undefined, bytes: 0, first, last: first }
+  const own = { commands: [], sessionService: [], ends: [], clientGuid: undefined, sealed: 0, bytes: 0, first, last: first }
   return { client: row.text(here), server: row.text(there), port: row.number(port), ...own }
 }
 
@@ -117,6 +128,7 @@ function extend(stream: Building, row: Row): void {
   if (row.flag('tcp.flags.fin')) stream.ends.push({ kind: 'FIN', from, at })
   if (row.flag('tcp.flags.reset')) stream.ends.push({ kind: 'RST', from, at })
   stream.sessionService.push(...row.numbers('nbss.type').flatMap(type => SESSION_PACKETS.get(type) ?? []))
+  stream.sealed += row.list('smb2.header.transform.signature').length
   stream.clientGuid ??= row.list('smb2.client_guid')[0]
   const commands = row.numbers('smb2.cmd')
   const [responses, statuses, trees, paths] = [row.list('smb2.flags.response'), row.numbers('smb2.nt_status'), row.numbers('smb2.tid'), row.list('smb2.tree')]

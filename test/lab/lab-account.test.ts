@@ -92,6 +92,21 @@ for (const port of [445, 139] as const) {
   })
 }
 
+test('the judge opens an encrypted conversation with the password, and only with it', { skip: missing('lab', 'capture') }, async () => {
+  const lab = await useLab()
+  const capture = await lab.capture('srv')
+  await lab.run('client1', ['smbclient', '--client-protection=encrypt', '-A', lab.authFile(), '//srv/app', '-c', 'ls'])
+  const pcap = await capture.stop()
+  const said = async (password?: string): Promise<readonly [boolean, readonly string[]]> => {
+    const { streams, complaints } = await judge(pcap, password === undefined ? {} : { password })
+    assert.deepEqual(complaints, [])
+    return [streams[0]!.sealed > 0, streams[0]!.commands.filter(({ response }) => !response).map(({ command }) => command)]
+  }
+  const [sealed, opened] = await said(lab.password())
+  assert.deepEqual([sealed, opened.at(-1)], [true, 'TREE_DISCONNECT'])
+  assert.deepEqual(await said(), [true, ['NEGOTIATE', 'SESSION_SETUP', 'SESSION_SETUP']])
+})
+
 test('the judge names a broken packet and who sent it', { skip: missing('lab', 'capture') }, async () => {
   const lab = await useLab()
   const capture = await lab.capture('srv')

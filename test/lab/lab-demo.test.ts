@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
 import { demo, type StandIn } from './demo.ts'
 import { missing } from './index.ts'
+import { isAlive, type Process, processOf } from './processes.ts'
 
 // smbclient holds a session while a local program runs, as nbtrun does with --mapping none
 const HOLD = `
@@ -32,6 +38,37 @@ for (const [where, host, plain] of [
     )
     assert.ok(lines.some(line => /app: I am .*app, and my share holds:/.test(line)))
   })
+}
+
+const OWNER = `
+  import { startPlainServer } from ${JSON.stringify(join(import.meta.dirname, 'plain.ts'))}
+  const { server } = await startPlainServer()
+  console.log(JSON.stringify([server.host.keeper, server.host.folder]))
+  setInterval(() => {}, 1000)
+`
+
+test('the demo’s Samba on the loopback goes with its owner, also when that is killed', { skip: missing('lab') }, async () => {
+  const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', OWNER], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(owner.stdout, 'data')) as [Buffer]
+  const [smbd, folder] = JSON.parse(line.toString()) as [Process, string]
+  const group = membersOf(smbd.pid)
+  assert.ok(group.length > 1 && existsSync(folder), `${group.length} processes`)
+  owner.kill('SIGKILL')
+  await once(owner, 'exit')
+  const dueAt = performance.now() + 5000
+  while (group.some(isAlive) && performance.now() < dueAt) await pause(5)
+  assert.deepEqual([group.filter(isAlive), existsSync(folder)], [[], false])
+})
+
+/** Every living process of a process group. proc(5), stat field 5. */
+function membersOf(group: number): Process[] {
+  const inGroup = (pid: number): boolean =>
+    readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ')[2] === String(group)
+  return readdirSync('/proc').flatMap(entry =>
+    /^\d+$/.test(entry) && existsSync(`/proc/${entry}/stat`) && inGroup(Number(entry)) ? (processOf(Number(entry)) ?? []) : [],
+  )
 }
 
 test('a run without a session while the program waits is a failed demo', { skip: missing('lab') }, async () => {

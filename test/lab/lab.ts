@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Options, ResultPromise } from 'execa'
+import { pause } from '../../src/base/time.ts'
 import { Capture } from './capture.ts'
 import { type Outcome, runOn, type RunOptions, spawnOn } from './client.ts'
-import type { Host } from './host.ts'
+import { enter, type Host } from './host.ts'
 import { link, mute } from './network.ts'
-import { killWith, networkOf, type Process, processesIn } from './processes.ts'
+import { isAlive, killWith, networkOf, type Process, processesIn, processOf } from './processes.ts'
+import { startDaemon, untilBound } from './samba.ts'
 import { Server } from './server.ts'
 import { Terminal, type TerminalOptions } from './terminal.ts'
 import type { User } from './users.ts'
@@ -14,7 +16,7 @@ import type { User } from './users.ts'
 export interface LabState {
   readonly folder: string
   readonly owner: Process
-  /** Boot and pid namespace of the owner: elsewhere its pid means nothing. */
+  /** Where the owner's pid means something. */
   readonly machine: string
   readonly hosts: readonly Host[]
   readonly passwords: Readonly<Record<User, string>>
@@ -85,6 +87,29 @@ export class Lab implements AsyncDisposable {
   /** What the host sends from this TCP port vanishes from now on. Returns the way back. */
   mute(host: string, port: number): () => void {
     return mute(this.host(host), port)
+  }
+
+  /** Ends smbd and all its processes on a server: in good order, or (SIGKILL) as if it fell over. The host and its disk stay. */
+  async stopSmbd(name = 'srv', signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const { daemons } = this.host(name)
+    if (daemons === undefined) throw new Error(`lab: ${name} is no server`)
+    const all = [
+      daemons.smbd,
+      ...this.server(name)
+        .workers()
+        .flatMap(pid => processOf(pid) ?? []),
+    ]
+    process.kill(-daemons.smbd.pid, signal)
+    while (all.some(isAlive)) await pause(5)
+  }
+
+  /** Starts smbd again. */
+  async startSmbd(name = 'srv'): Promise<void> {
+    const host = this.host(name)
+    if (host.daemons === undefined) throw new Error(`lab: ${name} is no server`)
+    const smbd = startDaemon(enter(host), 'smbd', host.folder)
+    this.save({ ...this.state, hosts: this.state.hosts.map(each => (each === host ? { ...host, daemons: { ...host.daemons!, smbd } } : each)) })
+    for (const port of [445, 139]) await untilBound(smbd, host.folder, 'tcp', port)
   }
 
   /** The host loses its power: not even a FIN gets out. It does not come back. */

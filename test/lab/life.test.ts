@@ -3,8 +3,9 @@ import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
+import { WHO } from './cell.ts'
 import { type Lab, useLab } from './index.ts'
-import { nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
+import { here, nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
 
 describe('the life of a run', { skip: noMapping }, () => {
   let lab: Lab
@@ -35,14 +36,14 @@ describe('the life of a run', { skip: noMapping }, () => {
     ['by setsid', 'setsid sh -c "$job" >/dev/null 2>&1 &'],
     ['inside namespaces of its own', 'setsid unshare -Um sh -c "$job" >/dev/null 2>&1 &'],
   ] as const) {
-    for (const user of [undefined, 'alice'] as const) {
-      test(`waits for a daemon started ${how} by ${user ?? 'root'}, which writes for 2 s more`, { timeout: 20_000 }, async () => {
+    for (const user of WHO) {
+      test(`waits for a daemon started ${how} by ${user}, which writes for 2 s more`, { timeout: 20_000 }, async () => {
         script(
           lab,
           'forks',
           `job='i=0; while [ $i -lt 20 ]; do echo line $i >> "$NBTRUN_MOUNT/log"; sleep 0.1; i=$((i+1)); done'\nrm -f "$NBTRUN_MOUNT/log"\n${start}\nexit 3`,
         )
-        const { code, stderr, ms } = await nbtrun(lab, ['{mount}/forks'], user === undefined ? {} : { user })
+        const { code, stderr, ms } = await nbtrun(lab, ['{mount}/forks'], { user })
         assert.deepEqual([code, stderr], [3, ''])
         assert.ok(ms > 2000, `${ms} ms`)
         const log = readFileSync(join(lab.server().diskPath('app'), 'log'), 'utf8')
@@ -56,7 +57,7 @@ describe('the life of a run', { skip: noMapping }, () => {
   }
 
   test('--wait-for app does not wait, names the survivor, leaves nothing on the server; the survivor gets errors', { timeout: 20_000 }, async () => {
-    const done = join(lab.host('client1').folder, 'tmp', 'root', 'survivor')
+    const done = here(lab, 'survivor')
     script(
       lab,
       'survives',

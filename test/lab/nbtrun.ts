@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Receipt } from '../../src/run/receipt.ts'
+import { cell, ME, wayOf, WIRES } from './cell.ts'
 import { type Lab, missing, type Outcome, type RunOptions, type User } from './index.ts'
 
 /** Why a test of the lab cannot run here, or false. */
@@ -24,9 +25,9 @@ export function words(lab: Lab, program: readonly string[], { as = 'alice', shar
   return ['nbtrun', '--share', share, '--auth-file', lab.authFile(as), ...options, ...(bare ? [] : ['--']), ...program]
 }
 
-/** Runs nbtrun on a client, as root unless `user` is given (whose auth file it then is). */
+/** Runs nbtrun on a client; a `user` other than root uses an auth file of their own. */
 export function nbtrun(lab: Lab, program: readonly string[], call: Call = {}): Promise<Outcome> {
-  return lab.run(call.client ?? 'client1', words(lab, program, { ...call, as: call.as ?? call.user ?? 'alice' }), call)
+  return lab.run(call.client ?? 'client1', words(lab, program, { ...call, as: call.as ?? (call.user === 'root' ? 'alice' : call.user) ?? 'alice' }), call)
 }
 
 export interface WithReceipt extends Outcome {
@@ -37,10 +38,25 @@ let receipts = 0
 
 /** The same, with the receipt. */
 export async function nbtrunReceipt(lab: Lab, program: readonly string[], call: Call = {}): Promise<WithReceipt> {
-  const client = call.client ?? 'client1'
-  const file = join(lab.host(client).folder, 'tmp', call.user ?? 'root', `receipt-${++receipts}.json`)
+  const file = here(lab, `receipt-${++receipts}.json`, call)
   const outcome = await nbtrun(lab, program, { ...call, options: [...(call.options ?? []), '--receipt', file] })
-  return { ...outcome, receipt: JSON.parse(readFileSync(file, 'utf8')) as Receipt }
+  const receipt = JSON.parse(readFileSync(file, 'utf8')) as Receipt
+  if (cell.way !== undefined) sameAsCell(receipt, call)
+  return { ...outcome, receipt }
+}
+
+/** The receipt names this cell of the matrix for each share, and nothing else. */
+export function sameAsCell({ shares }: Receipt, { user = ME }: Call): void {
+  const wire = WIRES[cell.wire]
+  for (const { dialect, signing, encryption, mapping, way } of shares) {
+    assert.deepEqual([dialect, signing, encryption], [wire.dialect, wire.signing, wire.encryption])
+    if (mapping !== 'none') assert.deepEqual([mapping, way], [wayOf(user) === 'c' ? 'shared' : 'private', wayOf(user)])
+  }
+}
+
+/** A file of the user's on a client: in their temporary folder. */
+export function here(lab: Lab, name: string, { user = ME, client = 'client1' }: Pick<Call, 'user' | 'client'> = {}): string {
+  return join(lab.host(client).folder, 'tmp', user, name)
 }
 
 /** Puts an executable script on the disk of a share. */

@@ -17,6 +17,7 @@ const GROUPS = {
     nmblookup: 'samba-common-bin',
     smbclient: 'smbclient',
   },
+  rootless: { unshare: 'util-linux', setpriv: 'util-linux', newuidmap: 'uidmap', newgidmap: 'uidmap' },
   capture: { tshark: 'tshark', dumpcap: 'tshark' },
   terminal: { python3: 'python3' },
   processes: { ps: 'procps' },
@@ -45,31 +46,16 @@ function isExecutable(path: string): boolean {
   }
 }
 
-const isRoot = (): boolean => process.getuid?.() === 0
+export const isRoot = (): boolean => process.getuid?.() === 0
+/** Root of the machine, and not of a user namespace only (`runAsRoot`). */
+export const isMachineRoot = (): boolean => isRoot() && process.env['LAB_ROOTLESS'] === undefined
 
 /** Debian's wine64 package puts its binary where only `wine` looks. */
 const toolsOf = (group: Group): [string, string][] => (group === 'fuse' ? [] : Object.entries(GROUPS[group]))
 const has = (name: string): boolean => (name === 'wine64' ? existsSync('/usr/lib/wine/wine64') || tool(name) !== undefined : tool(name) !== undefined)
-const absentTools = (group: Group): [string, string][] => toolsOf(group).filter(([name]) => !has(name))
+export const absentTools = (group: Group): [string, string][] => toolsOf(group).filter(([name]) => !has(name))
 
-let namespaces: boolean | undefined
-
-/** Why tests that need these groups are skipped, or false: fits node:test's `skip`. */
-export function missing(...groups: readonly Group[]): string | false {
-  for (const group of groups) {
-    const absent = absentTools(group)
-    if (absent.length > 0) return `${absent.map(([name]) => name).join(', ')} not installed (apt install ${packagesOf(absent).join(' ')})`
-    if (group === 'lab') {
-      if (!isRoot()) return 'the lab needs root'
-      namespaces ??= spawnSync('unshare', ['--net', '--mount', '--uts', 'true'], { env: { PATH: TOOL_PATH } }).status === 0
-      if (!namespaces) return 'this machine refuses network and mount namespaces'
-    }
-    if (group === 'fuse' && !existsSync('/dev/fuse')) return '/dev/fuse is missing'
-  }
-  return false
-}
-
-const packagesOf = (tools: readonly [string, string][]): string[] => [...new Set(tools.map(([, name]) => name))].sort()
+export const packagesOf = (tools: readonly [string, string][]): string[] => [...new Set(tools.map(([, name]) => name))].sort()
 
 /** Installs what is missing, as root and with apt-get, after printing the line it runs. What cannot be installed is left for `missing` to report. */
 export function ensurePackages(groups: readonly Group[]): void {
@@ -77,8 +63,8 @@ export function ensurePackages(groups: readonly Group[]): void {
   if (wanted.length === 0) return
   const apt = tool('apt-get')
   const skipped = `skipped: what needs ${groups.filter(group => absentTools(group).length > 0).join(', ')}`
-  if (!isRoot() || apt === undefined || process.env['NBTRUN_LAB_APT'] === '0') {
-    const why = !isRoot() ? 'not root' : apt === undefined ? 'no apt-get here' : 'NBTRUN_LAB_APT=0'
+  if (!isMachineRoot() || apt === undefined || process.env['NBTRUN_LAB_APT'] === '0') {
+    const why = !isMachineRoot() ? 'not root' : apt === undefined ? 'no apt-get here' : 'NBTRUN_LAB_APT=0'
     console.error(`lab: missing packages: ${wanted.join(' ')} (${why}); ${skipped}`)
     return
   }

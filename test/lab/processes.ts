@@ -19,6 +19,9 @@ export function processOf(pid: number): Process | undefined {
   }
 }
 
+/** Boot and pid namespace: elsewhere the number of a process means nothing. */
+export const machine = (): string => `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
+
 export const isAlive = (process: Process): boolean => processOf(process.pid)?.started === process.started
 
 /** The network namespace a process is in, as the kernel names it: `net:[4026532201]`. */

@@ -49,6 +49,19 @@ describe('what is not good enough is refused in one line, once, and given back',
     await refused('//srv2/files', [...login, '--max-dialect', '2.0.2'], /srv2 speaks SMB1 only, .*\[SMB1_ONLY\]/)
   })
 
+  test('nobody, where signatures are required', async () => {
+    await refused(
+      '//srv/app',
+      ['--anonymous', '--signing', 'required'],
+      /the session of nobody on srv cannot be signed; log in with --user.*\[SIGNING_REFUSED\]/,
+    )
+  })
+
+  test('SMB1, asked for', async () => {
+    const says = /--min-dialect asks for SMB1 \(NT1\), which this version cannot speak yet; the oldest is 2\.0\.2 \[USAGE\]/
+    await refused('//srv/app', ['--auth-file', lab.authFile(), '--min-dialect', 'NT1'], says)
+  })
+
   const states: Record<string, [change: string[], back: string[], says: RegExp]> = {
     'a disabled account': [
       ['pdbedit', '-r', '-u', 'bob', '-c', '[D]'],

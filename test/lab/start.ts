@@ -1,11 +1,12 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bound, type WireName, WIRES } from './cell.ts'
 import { clientSetup } from './client.ts'
 import { coverEtc, enter, extend, type Host, keep } from './host.ts'
 import { destroy, Lab } from './lab.ts'
 import { hostSetup, plugIn, wireAddress, wireSetup } from './network.ts'
-import { isAlive, processOf } from './processes.ts'
+import { isAlive, machine, processOf } from './processes.ts'
 import { addAdministrators, addUsers, globalLines, type ServerOptions, SHARES, startDaemon, untilBound, writeConf } from './samba.ts'
 import { groupLines, newPasswords, passwdLines, type User, writeAuthFiles } from './users.ts'
 
@@ -14,6 +15,8 @@ export interface LabOptions {
   readonly servers?: Readonly<Record<string, ServerOptions>>
   /** Client hosts; `client1` and `client2` unless told. */
   readonly clients?: readonly string[]
+  /** What its servers speak unless their own lines say otherwise; the cell's unless told. */
+  readonly wire?: WireName
   /** Whether this process itself can reach the servers, by address: true unless told. */
   readonly reachable?: boolean
   /** Whether Ctrl-C takes it down: true unless told; false where a program of the lab has the terminal. */
@@ -21,7 +24,6 @@ export interface LabOptions {
 }
 
 const PREFIX = 'nbtlab-'
-const machine = (): string => `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
 
 /** Takes down what labs left whose owner was killed. */
 export function sweep(): void {
@@ -39,9 +41,9 @@ export function sweep(): void {
   }
 }
 
-/** Starts a lab; root only. About half a second. */
+/** Starts a lab; as root, be it of a user namespace (`runAsRoot`). About half a second. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { servers = { srv: {}, srv2: {} }, clients = ['client1', 'client2'], reachable = true, interruptible = true } = options
+  const { servers = { srv: {}, srv2: {} }, clients = ['client1', 'client2'], wire = bound, reachable = true, interruptible = true } = options
   sweep()
   const owner = processOf(process.pid)
   if (owner === undefined) throw new Error('lab: /proc is missing')
@@ -51,7 +53,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   lab.own(interruptible ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGTERM', 'SIGHUP'])
   try {
     chmodSync(folder, 0o755)
-    await build(lab, servers, clients, reachable)
+    await build(lab, servers, clients, wire === undefined ? [] : WIRES[wire].global, reachable)
     return lab
   } catch (error) {
     lab.dispose()
@@ -59,7 +61,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-async function build(lab: Lab, servers: Readonly<Record<string, ServerOptions>>, clients: readonly string[], reachable: boolean): Promise<void> {
+async function build(
+  lab: Lab,
+  servers: Readonly<Record<string, ServerOptions>>,
+  clients: readonly string[],
+  wire: readonly string[],
+  reachable: boolean,
+): Promise<void> {
   const { folder, passwords } = lab.state
   const add = (host: Host): Host => {
     lab.save({ ...lab.state, hosts: [...lab.state.hosts.filter(({ name }) => name !== host.name), host] })
@@ -94,7 +102,7 @@ async function build(lab: Lab, servers: Readonly<Record<string, ServerOptions>>,
   const wins = (name: string): string => (name === winsServer ? 'wins support = yes' : `wins server = ${addresses.get(winsServer)}`)
   const startServer = async (name: string, { global = [], shares = {} }: ServerOptions): Promise<void> => {
     const place = join(folder, name)
-    writeConf(place, [...globalLines(name, place), 'interfaces = lo eth0', wins(name), ...global], merge(SHARES[name] ?? {}, shares))
+    writeConf(place, [...globalLines(name, place), 'interfaces = lo eth0', wins(name), ...wire, ...global], merge(SHARES[name] ?? {}, shares))
     const host = await startHost(
       name,
       'server',

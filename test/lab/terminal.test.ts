@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
+import { ME, WHO } from './cell.ts'
 import { KEYS, type Lab, missing, type Terminal, type TerminalOptions, useLab } from './index.ts'
 import { noMapping, nothingLeft, script, words } from './nbtrun.ts'
 
@@ -14,9 +15,9 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
   })
 
   /** A shell that was given one line: a run of `program`. Seen when the program says `ready`. */
-  async function running(program: string, user?: 'alice'): Promise<Terminal> {
+  async function running(program: string, user = ME): Promise<Terminal> {
     script(lab, 'program', program)
-    const terminal = await lab.terminal('client1', SHELL, { ...PLAIN, ...(user === undefined ? {} : { user }) })
+    const terminal = await lab.terminal('client1', SHELL, { ...PLAIN, user })
     await terminal.see('prompt> ')
     terminal.line(
       words(lab, ['{mount}/program'])
@@ -41,8 +42,8 @@ describe('in a terminal', { skip: noMapping || missing('terminal') }, () => {
   /** The prompt behind the program's last words. */
   const prompt = (terminal: Terminal, after: string): Promise<number> => terminal.see(/prompt> $/, 10_000, terminal.shown.lastIndexOf(after))
 
-  for (const user of [undefined, 'alice'] as const) {
-    test(`one Ctrl-C ends the program, and nbtrun dies of SIGINT, as ${user ?? 'root'}`, { timeout: 30_000 }, async () => {
+  for (const user of WHO) {
+    test(`one Ctrl-C ends the program, and nbtrun dies of SIGINT, as ${user}`, { timeout: 30_000 }, async () => {
       const terminal = await running('echo ready; exec sleep 60', user)
       terminal.type(KEYS.interrupt)
       await prompt(terminal, 'ready')

@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { deferred, within } from '../../src/base/time.ts'
+import { ME } from './cell.ts'
 import { clientEnv } from './client.ts'
 import { enter, type Host } from './host.ts'
 import { tool } from './packages.ts'
 import { UIDS, type User } from './users.ts'
 
 export interface TerminalOptions {
-  readonly user?: User
+  /** As in RunOptions. */
+  readonly user?: User | 'root'
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly rows?: number
@@ -71,11 +73,11 @@ export class Terminal {
     this.#listen(resolve).catch(reject)
   }
 
-  static async open(host: Host, argv: readonly string[], { user, cwd, env, rows = 24, columns = 100 }: TerminalOptions = {}): Promise<Terminal> {
+  static async open(host: Host, argv: readonly string[], { user = ME, cwd, env, rows = 24, columns = 100 }: TerminalOptions = {}): Promise<Terminal> {
     const python = tool('python3')
     if (python === undefined) throw new Error('lab: python3 is not installed')
-    const own = clientEnv(host, user ?? 'root')
-    const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === undefined ? undefined : UIDS[user] })
+    const own = clientEnv(host, user)
+    const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === 'root' ? undefined : UIDS[user] })
     // the fixture's folder may be closed to ordinary users; the client's own view of it is not
     const fixture = join(host.folder, 'repository', 'test', 'lab', 'fixtures', 'terminal.py')
     const [file = '', ...args] = [...words, python, fixture, String(rows), String(columns), ...argv]

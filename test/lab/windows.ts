@@ -2,7 +2,8 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { RunOptions } from './client.ts'
-import { missing, TOOL_PATH } from './packages.ts'
+import { missing } from './missing.ts'
+import { TOOL_PATH } from './packages.ts'
 
 /** A Windows program: prints its name and arguments, one per line; `/exit:N` among them is its exit code, else 0. */
 const SOURCE = join(import.meta.dirname, 'fixtures', 'hello.c')

@@ -26,6 +26,7 @@ export async function proxy(target: { readonly host: string; readonly port: numb
     taken++
     const server = connect({ ...target, allowHalfOpen: true })
     const wire: Wire = { client, server }
+    for (const socket of [client, server]) socket.setNoDelay(true)
     for (const [from, to, change] of [
       [client, server, meddler.fromClient],
       [server, client, meddler.fromServer],

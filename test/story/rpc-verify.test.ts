@@ -40,7 +40,7 @@ describe('a session that was left on the server', { skip: noLab, timeout: 60_000
     const file = join(folder, 'receipt.json')
     const own = ['--share', '//127.0.0.1/app', '--port', String(port), '--mapping', 'none', '--grace', '0', '--receipt', file]
     const words = [...own, '--auth-file', lab.authFile(as), '--teardown-timeout', '4s', ...options, '--', 'true']
-    const { stderr } = await execa('bin/nbtrun.js', words, { cwd: join(import.meta.dirname, '..', '..'), reject: false, timeout: 30_000 })
+    const { stderr } = await execa(join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js'), words, { reject: false, timeout: 30_000 })
     return { receipt: JSON.parse(readFileSync(file, 'utf8')) as Receipt, stderr }
   }
   const leaky = (): Promise<Proxy> => proxy({ host: lab.server().address, port: 445 }, swallowing())

@@ -20,7 +20,7 @@ export function options(y: Argv): Argv {
 /** What Q153070 does by hand: an explicit connection to IPC$ and its end, which on old servers frees what was left of earlier ones. */
 export function run(given: Given): Promise<void> {
   return onServer(given, async asked => {
-    const who = await asked.ask(async (_, { session }) => session.who)
+    const who = await asked.ask(async (_, session) => session.who)
     const left = await whatIsLeft(asked, who, given['admin-auth-file'])
     const { host } = asked
     if (given['json'] === true) return output(JSON.stringify({ server: host, user: who, disconnected: true, left: left.rows, why: left.why }))
@@ -41,7 +41,7 @@ interface Left {
 async function whatIsLeft({ ask }: Asked, who: string, authFile: unknown): Promise<Left> {
   try {
     const rows = await ask(
-      async (service, { session }) => {
+      async (service, session) => {
         const { sessions } = await service.sessions()
         const asking = newest(mayBeOurs(sessions, session.who))
         return sessions.filter(row => row !== asking && sameUser(row.user, who))

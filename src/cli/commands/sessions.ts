@@ -81,7 +81,7 @@ interface Account extends SessionList {
 }
 
 async function show({ host, label, share, ask }: Asked, json: boolean): Promise<void> {
-  const { account, ours } = await ask(async (service, { session }) => {
+  const { account, ours } = await ask(async (service, session) => {
     const list = await service.sessions()
     return { account: await accountOf(service, list, share), ours: mayBeOurs(list.sessions, session.who) }
   })
@@ -159,7 +159,7 @@ function within(files: readonly HeldFile[] | null, { path }: SharedThing): reado
 }
 
 async function closePair({ host, ask, signal }: Asked, { client, user }: Pair, yes: boolean, json: boolean): Promise<void> {
-  await ask(async (service, { session }) => {
+  await ask(async (service, session) => {
     const { sessions } = await service.sessions()
     const rows = rowsOf(sessions, client, user)
     const whose = [user, client === null ? null : `on ${client}`].filter(part => part !== null).join(' ')
@@ -178,7 +178,7 @@ async function closePair({ host, ask, signal }: Asked, { client, user }: Pair, y
 }
 
 async function closeUnused({ host, ask, signal }: Asked, idleMs: number, json: boolean): Promise<void> {
-  const rows = await ask(async (service, { session }) => {
+  const rows = await ask(async (service, session) => {
     const { sessions } = await service.sessions()
     const judged = judgeUnused(sessions, session.who, idleMs)
     const ended = new Map<HeldSession, boolean>()

@@ -1,4 +1,5 @@
-import { now } from '../../base/time.ts'
+import { NbtrunError } from '../../base/errors.ts'
+import { now, spell } from '../../base/time.ts'
 import { type Codec, Writer } from '../../base/wire.ts'
 import type { Device } from './device.ts'
 import { type ErrnoName, errnoNumber } from './errno.ts'
@@ -68,21 +69,32 @@ export class Ask {
   }
 }
 
+export interface DeskListener {
+  /** What no program could be told. */
+  readonly warn: (message: string) => void
+  /** A request was not answered within its time. */
+  readonly late: (error: NbtrunError) => void
+  /** One line per answered request. */
+  readonly trace: ((line: string) => void) | undefined
+}
+
+function tooLate(opcode: number, timeoutMs: number): NbtrunError {
+  return new NbtrunError('TIMED_OUT', `the server had no answer to a program's ${OP_NAMES.get(opcode) ?? opcode} within ${spell(timeoutMs)}`)
+}
+
 /** Where requests wait for their answers, each with a deadline, kept by one timer that runs only while there are any. */
 export class Desk {
   readonly #timeoutMs: number
-  readonly #trace: ((line: string) => void) | undefined
-  readonly #warn: (message: string) => void
+  readonly #tell: DeskListener
   readonly #writer = new Writer(1024)
   readonly #waiting = new Map<number, Ask>()
   #device: Device | undefined
   #timer: NodeJS.Timeout | undefined
   #tickedAt = 0
 
-  constructor(timeoutMs: number, warn: (message: string) => void, trace: ((line: string) => void) | undefined) {
+  constructor(timeoutMs: number, tell: DeskListener) {
     this.#timeoutMs = timeoutMs
-    this.#warn = warn
-    this.#trace = trace
+    this.#tell = tell
   }
 
   attach(device: Device): void {
@@ -117,7 +129,7 @@ export class Desk {
   settled(ask: Ask, error: number): void {
     const { unique, opcode, nodeId } = ask.header
     this.#waiting.delete(unique)
-    this.#trace?.(`${OP_NAMES.get(opcode) ?? opcode} node ${nodeId}: ${error === 0 ? 'ok' : `errno ${error}`} (${(now() - ask.since).toFixed(1)} ms)`)
+    this.#tell.trace?.(`${OP_NAMES.get(opcode) ?? opcode} node ${nodeId}: ${error === 0 ? 'ok' : `errno ${error}`} (${(now() - ask.since).toFixed(1)} ms)`)
   }
 
   send(unique: number, error: number, put?: (writer: Writer) => void, data?: Buffer): boolean {
@@ -129,7 +141,7 @@ export class Desk {
     const how = this.#device?.send(w.done(), data?.length === 0 ? undefined : data)
     if (how !== 'refused') return how === 'sent'
     // an unanswered request would hang its program for ever
-    this.#warn(`the kernel refused a reply of ${w.pos + (data?.length ?? 0)} bytes`)
+    this.#tell.warn(`the kernel refused a reply of ${w.pos + (data?.length ?? 0)} bytes`)
     w.pos = 0
     replyHeader.put(w, { length: REPLY_HEADER_LENGTH, error: errnoNumber('EIO'), unique })
     this.#device?.send(w.done())
@@ -151,7 +163,9 @@ export class Desk {
     const held = at - this.#tickedAt - TICK_MS
     for (const ask of this.#waiting.values()) {
       if (held > STALL_MS) ask.dueAt += held
-      if (ask.dueAt <= at) this.#endEarly(ask, ask.overdue)
+      if (ask.dueAt > at) continue
+      if (ask.overdue === 'ETIMEDOUT') this.#tell.late(tooLate(ask.header.opcode, this.#timeoutMs))
+      this.#endEarly(ask, ask.overdue)
     }
     this.#timer = undefined
     if (this.#waiting.size > 0) this.#schedule()

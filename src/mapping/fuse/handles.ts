@@ -100,6 +100,7 @@ export class Handles {
 
   addFile(node: Node, file: OpenFile, readable: boolean, writable: boolean): FileHandle {
     const handle = new FileHandle(++this.#lastFh, node, file, readable, writable)
+    file.onStale = () => void node.locks?.forsake(handle)
     this.#files.set(handle.fh, handle)
     node.handles.add(handle)
     return handle

@@ -135,6 +135,15 @@ export class LockTable {
     while (this.server.held.some(h => h.handle === handle)) await this.#changed.promise
   }
 
+  /** The handle is no more on the server, and told so by itself; what others had on the strength of its locks is lost too, and they are told here. */
+  forsake(handle: FileHandle): Promise<void> {
+    return this.#alone(async () => {
+      this.#pieces = this.#pieces.filter(piece => piece.via !== handle)
+      for (const range of this.server.drop(handle)) this.#lose(range, 'it stood on one of a file that is gone')
+      this.#announce()
+    })
+  }
+
   /** The end of the mapping: nobody holds anything, and the server forgets its locks with the opens. */
   abandon(): void {
     this.#pieces = []
@@ -191,7 +200,7 @@ export class LockTable {
       try {
         await this.server.lock(held.handle, held, false)
       } catch (error) {
-        lost = this.#lose(held, error) || lost
+        lost = this.#lose(held, `it was shared and to become exclusive: ${String(error)}`) || lost
       }
     }
     if (lost) throw fault('EIO', 'a lock that was lost')
@@ -200,15 +209,13 @@ export class LockTable {
   }
 
   /** Locks that programs were told they have are gone: they get errors from now on, and we say why. */
-  #lose(range: Range, error: unknown): boolean {
+  #lose(range: Range, why: string): boolean {
     let lost = false
     for (const piece of this.#pieces.filter(p => overlaps(p, range))) {
       const gone = common(piece, range)
       if (without([gone], this.server.held).length === 0) continue
       lost = piece.via.lost = true
-      this.#warn(
-        `${piece.via.node.name}: process ${piece.pid} lost a shared lock that was to become exclusive (${String(error)}); its reads and writes fail now`,
-      )
+      this.#warn(`${piece.via.node.name}: process ${piece.pid} lost a lock (${why}); its reads and writes fail now`)
       this.#cut(piece.owner, gone)
     }
     return lost

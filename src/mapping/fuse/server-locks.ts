@@ -60,6 +60,13 @@ export class ServerLocks {
     return undefined
   }
 
+  /** What an open that is no more had locked is locked no more. */
+  drop(handle: FileHandle): readonly Held[] {
+    const gone = this.#held.filter(held => held.handle === handle)
+    if (gone.length > 0) this.#held = this.#held.filter(held => held.handle !== handle)
+    return gone
+  }
+
   /** The server forgets them with the opens. */
   forget(): void {
     this.#held = []

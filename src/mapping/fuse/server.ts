@@ -1,4 +1,4 @@
-import { asError } from '../../base/errors.ts'
+import { asError, type NbtrunError } from '../../base/errors.ts'
 import { deferred, within } from '../../base/time.ts'
 import { Reader } from '../../base/wire.ts'
 import type { Files } from '../../smb/files.ts'
@@ -28,6 +28,8 @@ export interface FuseOptions {
   readonly timeoutMs?: number
   /** What no program could be told: a close that failed, a lock that was lost. */
   readonly onWarning?: (message: string) => void
+  /** What a program was told as an errno that says too little: a server that did not answer in time, or answered nonsense. */
+  readonly onFailure?: (error: NbtrunError) => void
   /** One line per answered request. */
   readonly trace?: (line: string) => void
   /** How requests are read; the default chooses. */
@@ -73,9 +75,9 @@ const WANTED =
 
 /** Serves a share to the kernel over a descriptor of /dev/fuse, until its mount ends. */
 export function serveFuse(options: FuseOptions): FuseServer {
-  const { fd, files, uid, gid, readOnly, timeoutMs = TIMEOUT_MS, onWarning = () => {} } = options
+  const { fd, files, uid, gid, readOnly, timeoutMs = TIMEOUT_MS, onWarning = () => {}, onFailure = () => {} } = options
   const share = new Share(files, { uid, gid, readOnly }, onWarning)
-  const desk = new Desk(timeoutMs, onWarning, options.trace)
+  const desk = new Desk(timeoutMs, { warn: onWarning, late: onFailure, trace: options.trace })
   const hurried = deferred<void>()
   const gone = deferred<void>()
   let ending: Promise<void> | undefined
@@ -120,6 +122,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
       ask.fail(errnoName(thrown))
       const error = asError(thrown)
       if (error.code === 'INTERNAL') onWarning(error.line)
+      if (error.code === 'TIMED_OUT' || error.code === 'WIRE') onFailure(error)
     }
     if (counts && --running === 0) {
       idle.resolve()

@@ -5,8 +5,8 @@ const NEGOTIATE = 0x72
 const HEADER_SIZE = 32
 /** SMB_FLAGS_CASE_INSENSITIVE and SMB_FLAGS_CANONICALIZED_PATHS. [MS-CIFS] 2.2.3.1. */
 const FLAGS = 0x18
-/** Unicode, NT status codes, extended security, long names. [MS-SMB] 2.2.3.1. */
-const FLAGS2 = 0xc801
+/** Unicode, NT status codes, extended security, long names, as Windows sends them. [MS-SMB] 2.2.3.1. */
+const FLAGS2 = 0xc853
 const DIALECT_FORMAT = 0x02
 
 /** [MS-SMB2] 3.2.4.2.2.1: the strings by which an SMB1 NEGOTIATE asks for SMB2. */

@@ -26,7 +26,8 @@ const good = [
   { type: 'given-back', ms: 4, what: ['mapping', 'x'], end: 'acknowledged' },
 ]
 const failed = { type: 'step', step: { phase: 'teardown', name: 'LOGOFF h', ok: false, atMs: 0, ms: 2000, error: 'no answer' } }
-const lost = { type: 'lost', server: 'h', error: { message: 'reset by peer' } }
+const notGivenBack = { type: 'not-given-back', error: { line: 'LOGOFF h failed: no answer', code: 'TEARDOWN_FAILED' } }
+const lost = { type: 'lost', server: 'h', error: { message: 'reset by peer', code: 'CONNECTION_LOST' } }
 const warning = { type: 'warning', message: 'slow', hint: 'wait' }
 
 test('a run that goes well is silent', () => {
@@ -41,7 +42,7 @@ test('with -v it says where the share is, how the program ended and what was giv
 })
 
 test('a failed teardown and a lost connection are always said, a warning unless -q', () => {
-  const errors = 'nbtrun: LOGOFF h failed after 2 s: no answer\nnbtrun: the connection to h is lost: reset by peer\n'
-  assert.equal(told([], [failed, lost, warning]), `${errors}nbtrun: slow; wait\n`)
-  assert.equal(told(['-q'], [failed, lost, warning]), errors)
+  const errors = 'nbtrun: LOGOFF h failed: no answer [TEARDOWN_FAILED]\nnbtrun: the connection to h is lost: reset by peer [CONNECTION_LOST]\n'
+  assert.equal(told([], [failed, notGivenBack, lost, warning]), `${errors}nbtrun: slow; wait\n`)
+  assert.equal(told(['-q'], [failed, notGivenBack, lost, warning]), errors)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endLine, failedStepLine, givenBackLine, receiptText, startLines, survivorsLine } from '../../../src/cli/lines.ts'
+import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from '../../../src/cli/lines.ts'
 
 const share = { label: '//srv/app', point: '/run/user/1000/nbtrun/7f3a', mapping: 'private', dialect: '3.1.1', signed: true, encrypted: false }
 
@@ -37,12 +37,6 @@ test('survivors are named', () => {
   assert.equal(survivorsLine({ program: 'app', survivors }), 'app is gone; the share is taken from helper (12), sh (13)')
 })
 
-test('a failed step says why', () => {
-  const step = { phase: 'teardown', name: 'LOGOFF srv', ok: false, atMs: 1, ms: 2000 }
-  assert.equal(failedStepLine({ ...step, error: 'LOGOFF took longer than 2 s' }), 'LOGOFF srv failed after 2 s: LOGOFF took longer than 2 s')
-  assert.equal(failedStepLine({ ...step, status: 'STATUS_X' }), 'LOGOFF srv failed after 2 s: STATUS_X')
-})
-
 test('a receipt is one fact a line', () => {
   const receipt = {
     receipt: 1 as const,
@@ -70,6 +64,7 @@ test('a receipt is one fact a line', () => {
     heldMs: 5231,
     graceMs: 0,
     releasedMs: 4.1,
+    reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,
     verification: null,

@@ -20,7 +20,7 @@ print(json.dumps({
     'pid': os.getpid(), 'ppid': os.getppid(), 'ids': [os.getresuid(), os.getresgid()], 'groups': status['Groups'].split(),
     'caps': {k: status[k].strip() for k in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb')}, 'cwd': os.getcwd(), 'argv': sys.argv,
     'environ': open('/proc/self/environ', 'rb').read().decode(), 'fds': fds, 'session': os.getsid(0), 'group': os.getpgrp(),
-    'hello': open(os.environ['POINT'] + '/hello').read(), 'mount': [l for l in open('/proc/self/mountinfo') if 'nbtrun' in l],
+    'hello': open(os.environ['POINT'] + '/hello').read(), 'mount': [l for l in open('/proc/self/mountinfo') if ' - fuse.nbtrun ' in l],
 }))
 `
 const FILES = { hello: 'hello from the share\n', show: SHOW }

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { missing } from '../../lab/missing.ts'
+import { cannotMount } from './fuse/mounted.ts'
 
 const CHILD = [process.execPath, '--import', 'tsx', fileURLToPath(new URL('room-child.ts', import.meta.url))]
 const isRoot = process.getuid?.() === 0
 
-/** Words that run others as uid 1000 with a /dev/fuse of their own that everybody may open; the machine's stays as it is. */
+/** Words that run others as uid 1000 with a /dev/fuse of their own that everybody may open; the machine's stays as it is. Root of a user namespace cannot make one. */
 function asUser(prepare = ''): string[] {
-  const script = `mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse && umount -l /mnt; ${prepare}
+  const script = `mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 2>/dev/null && mount --bind /mnt/fuse /dev/fuse; umount -l /mnt; ${prepare}
 exec setpriv --reuid=1000 --regid=1000 --groups=1000,24 -- "$@"`
   return isRoot ? ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh'] : []
 }
@@ -24,13 +26,13 @@ function run(words: readonly string[]) {
 }
 
 const ways = [
-  { way: 'root', prefix: [], skip: !isRoot },
-  { way: 'b2', prefix: asUser(), skip: !isRoot && !existsSync('/dev/fuse') },
+  { way: 'root', prefix: [], skip: cannotMount },
+  { way: 'b2', prefix: asUser(), skip: isRoot ? cannotMount : missing('fuse') },
 ]
 
 for (const { way, prefix, skip } of ways) {
   describe(`a room made the way ${way}`, { skip, timeout: 60_000 }, () => {
-    const told = skip ? Promise.resolve('{}') : run([...prefix, ...CHILD]).next()
+    const told = skip !== false ? Promise.resolve('{}') : run([...prefix, ...CHILD]).next()
     const story = async (name: string) => JSON.parse(await told)[name]
 
     test('gives the program its share, and its words, variables, descriptors, ids and place in the session byte for byte', async () => {
@@ -140,7 +142,7 @@ describe('a room that cannot be made', { skip: !isRoot, timeout: 60_000 }, () =>
   })
 
   test('says so where this user may not open /dev/fuse', async () => {
-    const { line } = await failure(asUser('chmod 600 /dev/fuse'))
+    const { line } = await failure(asUser('mount -t tmpfs none /mnt && touch /mnt/closed && chmod 600 /mnt/closed && mount --bind /mnt/closed /dev/fuse'))
     assert.equal(line, '/dev/fuse may not be opened by this user; chmod 666 /dev/fuse, or join the group that owns it')
   })
 

@@ -1,9 +1,12 @@
 // Asks for a password on its terminal and tells what came of it; told apart from the terminal's echo by the braces.
 import { readdirSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { NbtrunError } from '../../../src/base/errors.ts'
 import { askPassword, openTerminal } from '../../../src/profile/prompt.ts'
 
-const before = readdirSync('/proc/self/fd').length
+/** Descriptors on terminals: others come and go as the loader likes. */
+const open = (): number => readdirSync('/proc/self/fd').filter(fd => isatty(Number(fd))).length
+const before = open()
 const controller = new AbortController()
 if (process.argv[2] === 'abort') process.once('SIGUSR1', () => controller.abort(new NbtrunError('CANCELLED', 'aborted')))
 const terminal = openTerminal()
@@ -16,6 +19,6 @@ try {
   result = { code: thrown.code, signal: thrown.facts['signal'] ?? null }
 }
 await new Promise(setImmediate)
-const left = readdirSync('/proc/self/fd').length - before
+const left = open() - before
 const listeners = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'].reduce((sum, name) => sum + process.listenerCount(name), 0)
 console.log(`{${JSON.stringify({ ...result, left, listeners })}}`)

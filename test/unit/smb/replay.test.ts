@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
-import { NbtrunError } from '../../../src/base/errors.ts'
+import { asError, NbtrunError } from '../../../src/base/errors.ts'
 import { decode } from '../../../src/base/wire.ts'
 import { Credentials } from '../../../src/smb/auth/credentials.ts'
 import { NtlmClient } from '../../../src/smb/auth/ntlm.ts'
@@ -42,6 +42,7 @@ class Tape implements Transport {
   readonly port = 445
   readonly address = '192.0.2.1'
   readonly backlog = 0
+  readonly heardAt = 0
   readonly sent: Buffer[] = []
   finished = false
   readonly #answers: Buffer[][] = []
@@ -63,6 +64,7 @@ class Tape implements Transport {
     this.sent.push(Buffer.concat(parts))
     for (const frame of this.#answers[this.sent.length - 1] ?? []) setImmediate(() => this.#onFrame(frame))
   }
+  keepAlive(): void {}
   async finish(): Promise<void> {
     this.finished = true
     this.#onEnd(undefined)
@@ -105,6 +107,7 @@ function hashRecorded(t: TestContext, lines: readonly Line[]): void {
 interface Played {
   readonly tape: Tape
   readonly connection: Connection
+  readonly session: Session
   readonly text: string
   readonly ciphers: readonly (string | undefined)[]
 }
@@ -124,8 +127,8 @@ async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf
   const text = (await file.read(0, 6)).toString()
   await connection.echo(200, session)
   const ends = [await file.close(), await tree.close(), await ipc.close(), await session.close(), await connection.close()]
-  for (const end of ends) if (end.how !== 'clean') throw end.error ?? new Error(end.how)
-  return { tape, connection, text, ciphers: [tree.cipher, ipc.cipher] }
+  for (const end of ends) if (end.how !== 'clean') throw asError(end.error)
+  return { tape, connection, session, text, ciphers: [tree.cipher, ipc.cipher] }
 }
 
 for (const name of Object.keys(RECORDED) as Name[]) {
@@ -155,6 +158,14 @@ for (const name of Object.keys(RECORDED) as Name[]) {
       }
       assert.deepEqual(tape.sent.map(likeness), lines.map(({ bytes }) => bytes).map(likeness))
       for (const frame of tape.sent) if (!isSealed(frame) && frame.readUInt32LE(16) & FLAG.SIGNED) assert.equal(signer.verify(frame), true)
+    })
+
+    test('the keys of the session are gone with it', async t => {
+      const { connection, session } = await play(t, name)
+      assert.equal(connection.sealers.size, 0)
+      assert.throws(() => session.signer!.sign(Buffer.alloc(64)), { code: 'CLOSED' })
+      assert.equal(session.sealer === undefined, connection.cipher === undefined)
+      if (session.sealer !== undefined) assert.throws(() => session.sealer!.seal(1n, Buffer.alloc(64)), { code: 'CLOSED' })
     })
 
     test('a bit flipped in any protected answer ends it with BAD_SIGNATURE or WIRE', async t => {

@@ -13,9 +13,6 @@ export const SESSION = {
   502: { ...session1, clientType: 'text', transport: 'text' },
 } as const satisfies Record<number, Shape>
 
-/** SESSION_INFO_*: user_flags. */
-export const SESSION_GUEST = 1
-
 /** CONNECTION_INFO_*. 2.2.4.1, 2.2.4.2. `name` is the share, or, asked about a share, the client. */
 export const CONNECTION = {
   0: { id: 'u32' },

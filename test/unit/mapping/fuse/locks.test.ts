@@ -210,7 +210,7 @@ describe('locks of programs', () => {
     await scene.table.lock(wish('p', a, 0, 10, false))
     await assert.rejects(scene.table.lock(wish('p', a, 0, 10, true)), { facts: { errno: 'EIO' } })
     assert.equal(a.lost, true)
-    assert.match(scene.warnings.join(), /lost a shared lock/)
+    assert.match(scene.warnings.join(), /lost a lock \(it was shared/)
     assert.equal(await scene.held(), '0-10x')
   })
 

@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type FuseOptions, type FuseServer, serveFuse } from '../../../../src/mapping/fuse/server.ts'
 import type { Files } from '../../../../src/smb/files.ts'
+import { missing } from '../../../lab/missing.ts'
 import { DiskFiles } from './disk-files.ts'
 
 /** Why no test can mount here, or false. */
-export const cannotMount: string | false = !existsSync('/dev/fuse') ? 'no /dev/fuse' : process.getuid?.() !== 0 ? 'needs root' : false
+export const cannotMount: string | false = process.getuid?.() === 0 ? missing('fuse') : 'needs root'
 
 export interface Finished {
   readonly code: number | null

@@ -141,7 +141,7 @@ print(lock(fd, W, 5, 10, fcntl.F_SETLKW))
     const out = await bench.run(
       bench.python(`${PRELUDE}
 import signal
-print(lock(fd, W, 0, 1))
+print(lock(fd, W, 0, 1), flush=True)
 r, w = os.pipe(); pid = os.fork()
 if pid == 0:
     print(lock(fd, W, 1, 1), flush=True); os.write(w, b'.'); lock(fd, W, 0, 1, fcntl.F_SETLKW); os._exit(0)

@@ -4,11 +4,11 @@ import { afterEach, describe, test, type TestContext } from 'node:test'
 import { NbtrunError } from '../../../../src/base/errors.ts'
 import type { Codec } from '../../../../src/base/wire.ts'
 import { signerFor } from '../../../../src/smb/crypto/signer.ts'
-import type { Reply } from '../../../../src/smb/smb2/exchange.ts'
+import type { Call, Reply } from '../../../../src/smb/smb2/exchange.ts'
 import { COMMAND, FLAG, UNSOLICITED } from '../../../../src/smb/smb2/header.ts'
 import { STATUS } from '../../../../src/smb/status.ts'
 import { noTimers } from '../../base/timers.ts'
-import { Peer, reply, sealers } from './peer.ts'
+import { compound, Peer, reply, sealers } from './peer.ts'
 
 const INTERIM = { status: STATUS.PENDING, flags: FLAG.SERVER_TO_REDIR | FLAG.ASYNC } as const
 const KIB64 = 65_536
@@ -196,6 +196,308 @@ describe('credits', () => {
     peer.answer(peer.sent[0]!, { credits: 0 })
     await call
     assert.equal(peer.exchange.limitBytes, KIB64)
+  })
+
+  test('a grant of 65535, again and again, neither overflows nor uses a message id twice', async () => {
+    const peer = newPeer()
+    for (let i = 0; i < 50; i++) {
+      const call = peer.echo({ payload: i * KIB64 })
+      peer.answer(peer.sent.at(-1)!, { credits: 0xffff })
+      await call
+    }
+    const ids = peer.sent.flatMap(({ messageId, charge }) => Array.from({ length: charge }, (_, i) => messageId + i))
+    assert.deepEqual(
+      ids,
+      ids.map((_, i) => i),
+    )
+    assert.ok(
+      peer.sent.every(({ credits }) => credits > 0 && credits <= 1024),
+      'and no more is asked for than can be used',
+    )
+  })
+
+  test('without multi-credit requests the charge is 0, one request costs one credit and one id, and moves 64 KiB', async () => {
+    const peer = newPeer()
+    peer.exchange.largeMtu = false
+    await peer.grant(9)
+    assert.equal(peer.exchange.limitBytes, KIB64)
+    const calls = [peer.echo({ payload: KIB64 }), peer.echo({ payload: KIB64 }), peer.echo()]
+    assert.deepEqual(
+      peer.sent.map(({ messageId, charge }) => [messageId, charge]),
+      [
+        [1, 0],
+        [2, 0],
+        [3, 0],
+      ],
+    )
+    for (const sent of peer.sent) peer.answer(sent)
+    await Promise.all(calls)
+  })
+
+  test('what the server has put aside by an interim answer pays for nothing: its credits came with that answer', async () => {
+    const peer = newPeer()
+    await peer.grant(4)
+    const parked = [peer.echo(), peer.echo()]
+    for (const sent of peer.sent.slice(0, 2)) peer.answer(sent, { ...INTERIM, asyncId: 0n, credits: 0 })
+    for (const sent of peer.sent.slice(0, 2)) peer.answer(sent, { ...INTERIM, asyncId: 7n, credits: 0 })
+    assert.equal(peer.exchange.limitBytes, 2 * KIB64)
+    for (const sent of peer.sent.slice(0, 2)) peer.answer(sent, { credits: 0 })
+    await Promise.all(parked)
+    assert.equal(peer.exchange.limitBytes, 2 * KIB64)
+  })
+})
+
+describe('what is under way', () => {
+  const MIB = 2 ** 20
+
+  test('is bounded, whatever the server grants; the rest waits, in order, and goes out as answers come', async () => {
+    const peer = newPeer()
+    await peer.grant(0xffff)
+    const calls = Array.from({ length: 100 }, (_, treeId) => peer.echo({ payload: MIB, treeId }))
+    assert.equal(peer.sent.length, 32)
+    for (let i = 0; i < 100; i++) {
+      assert.equal(peer.sent.length, Math.min(100, 32 + i))
+      peer.answer(peer.sent[i]!)
+    }
+    await Promise.all(calls)
+    assert.deepEqual(
+      peer.sent.map(({ treeId }) => treeId),
+      calls.map((_, i) => i),
+    )
+  })
+
+  test('leaves room for what carries nothing, and for one request however large', async () => {
+    const peer = newPeer()
+    await peer.grant(0xffff)
+    const large = peer.echo({ payload: 40 * MIB })
+    const small = Array.from({ length: 500 }, () => peer.echo())
+    assert.equal(peer.sent.length, 501)
+    for (const sent of peer.sent) peer.answer(sent)
+    await Promise.all([large, ...small])
+  })
+
+  test('is given up at the deadline: the next ones find room', async t => {
+    const time = clock(t)
+    const peer = newPeer()
+    await peer.grant(0xffff)
+    const calls = Array.from({ length: 32 }, () => peer.echo({ payload: MIB }))
+    const next = peer.echo({ payload: MIB, timeoutMs: 5000 })
+    time.pass(1300)
+    assert.deepEqual(new Set(await Promise.all(calls.map(state))), new Set(['TIMED_OUT']))
+    assert.equal(peer.requests.length, 33)
+    peer.answer(peer.requests[32]!)
+    assert.equal(await state(next), 'done')
+  })
+
+  test('includes what the socket still holds: to a server that does not read nothing more is sent', async t => {
+    const time = clock(t)
+    const peer = newPeer()
+    await peer.grant(0xffff)
+    peer.backlog = 33 * MIB
+    const call = peer.echo({ timeoutMs: 5000 })
+    time.pass(500)
+    assert.equal(peer.sent.length, 0)
+    peer.backlog = 0
+    time.pass(500)
+    assert.equal(peer.sent.length, 1)
+    peer.answer(peer.sent[0]!)
+    assert.equal(await state(call), 'done')
+  })
+
+  test('is answered by no more than it may bring: a larger answer ends everything with WIRE', async () => {
+    for (const [payload, body, outcome] of [
+      [MIB, MIB + 1024, 'done'],
+      [MIB, 2 * MIB, 'WIRE'],
+      [undefined, 100_000, 'done'],
+      [undefined, MIB, 'WIRE'],
+    ] as const) {
+      const peer = newPeer()
+      await peer.grant(0xffff)
+      const call = peer.echo(payload === undefined ? {} : { payload })
+      peer.answer(peer.sent[0]!, { body: Buffer.alloc(body) })
+      assert.equal(await state(call), outcome, `${payload} ${body}`)
+    }
+  })
+
+  test('does not keep a large frame for the sake of a small answer in it', async () => {
+    const peer = newPeer()
+    await peer.grant(9)
+    const call = peer.echo()
+    peer.exchange.receive(
+      compound([
+        { to: peer.sent[0]!, body: Buffer.from('small') },
+        { to: { ...peer.sent[0]!, messageId: 999 }, body: Buffer.alloc(8 * MIB) },
+      ]),
+    )
+    const { message, body } = await call
+    assert.equal(body.toString('latin1', 0, 5), 'small')
+    assert.ok(message.buffer.byteLength < MIB)
+  })
+})
+
+describe('several requests in one frame', () => {
+  const three = (more: Parameters<Peer['echo']>[0] = {}): Call<unknown>[] =>
+    [5, 6, 7].map(length => ({ command: 'ECHO', codec: text, body: 'x'.repeat(length), sessionId: 5n, treeId: 6, ...more }))
+  const text: Codec<string> = {
+    name: 'text',
+    put: (w, words) => void w.bytes(Buffer.from(words)),
+    get: () => '',
+  }
+
+  for (const related of [true, false]) {
+    test(`${related ? 'related' : 'unrelated'}: one frame, aligned, each signed with its padding, ids in a row`, async () => {
+      const peer = newPeer()
+      await peer.grant(9)
+      const signer = newSigner()
+      const calls = peer.exchange.requestAll(three({ signer }), { related })
+      assert.deepEqual(
+        peer.sent.map(({ frame, messageId, charge, flags, next, message, sessionId, treeId }) => ({
+          frame,
+          messageId,
+          charge,
+          flags,
+          next,
+          length: message.length,
+          sessionId,
+          treeId,
+        })),
+        [
+          { messageId: 1, flags: 0, next: 72, length: 72 },
+          { messageId: 2, flags: related ? FLAG.RELATED : 0, next: 72, length: 72 },
+          { messageId: 3, flags: related ? FLAG.RELATED : 0, next: 0, length: 71 },
+        ].map(row => ({ frame: 1, charge: 1, sessionId: 5n, treeId: 6, ...row, flags: row.flags | FLAG.SIGNED })),
+      )
+      assert.ok(peer.sent.every(({ message }) => signer.verify(message)))
+      assert.equal(peer.sent[0]!.message.subarray(69).toString('hex'), '000000', 'the padding')
+      for (const sent of peer.sent) peer.answer(sent, { signer })
+      await Promise.all(calls)
+    })
+  }
+
+  test('sealed: all in one seal, none of them signed', async () => {
+    const peer = newPeer()
+    await peer.grant(9)
+    const { client, server } = sealers()
+    peer.sealer = server
+    peer.exchange.sealers.set(5n, client)
+    const calls = peer.exchange.requestAll(three({ signer: newSigner(), sealer: client }), { related: true })
+    assert.deepEqual(
+      peer.sent.map(({ sealed, frame, flags }) => [sealed, frame, flags]),
+      [
+        [true, 1, 0],
+        [true, 1, FLAG.RELATED],
+        [true, 1, FLAG.RELATED],
+      ],
+    )
+    peer.exchange.receive(
+      compound(
+        peer.sent.map(to => ({ to })),
+        server,
+      ),
+    )
+    await Promise.all(calls)
+  })
+
+  test('go out once there are credits for all of them, and not in part', async () => {
+    const peer = newPeer()
+    await peer.grant(2)
+    assert.deepEqual([peer.exchange.affords(2), peer.exchange.affords(3)], [true, false])
+    const calls = peer.exchange.requestAll(three(), { related: true })
+    assert.equal(peer.sent.length, 0)
+    assert.equal(peer.exchange.affords(1), false, 'somebody is waiting')
+    peer.exchange.receive(reply(UNASKED, { credits: 1 }))
+    assert.deepEqual(
+      peer.sent.map(({ messageId }) => messageId),
+      [1, 2, 3],
+    )
+    for (const sent of peer.sent) peer.answer(sent)
+    await Promise.all(calls)
+  })
+
+  test('ask together for as many credits as one request would', async () => {
+    const [one, all] = [newPeer(), newPeer()]
+    one.echo().catch(() => {})
+    await all.grant(9)
+    for (const call of all.exchange.requestAll(three(), { related: false })) call.catch(() => {})
+    const asked = all.sent.reduce((sum, { credits }) => sum + credits, 0)
+    assert.ok(asked >= 3 && asked <= one.sent[0]!.credits + 3, `${asked}`)
+  })
+
+  const orders: Record<string, (peer: Peer) => void> = {
+    'in one frame': peer => peer.exchange.receive(compound(peer.requests.map(to => ({ to, body: Buffer.from(`${to.messageId}`) })))),
+    'one by one': peer => peer.requests.forEach(to => peer.answer(to, { body: Buffer.from(`${to.messageId}`) })),
+    backwards: peer => peer.requests.toReversed().forEach(to => peer.answer(to, { body: Buffer.from(`${to.messageId}`) })),
+    'with an interim answer for the first, which comes last': peer => {
+      const [first, ...others] = peer.requests
+      peer.answer(first!, { ...INTERIM, asyncId: 9n })
+      peer.exchange.receive(compound(others.map(to => ({ to, body: Buffer.from(`${to.messageId}`) }))))
+      peer.answer(first!, { flags: INTERIM.flags, asyncId: 9n, body: Buffer.from(`${first!.messageId}`) })
+    },
+  }
+  for (const [order, answer] of Object.entries(orders)) {
+    test(`are answered ${order}`, async () => {
+      const peer = newPeer()
+      await peer.grant(9)
+      const calls = peer.exchange.requestAll(three(), { related: true })
+      answer(peer)
+      const bodies = (await Promise.all(calls)).map(({ body }) => body.toString().replaceAll('\0', ''))
+      assert.deepEqual(bodies, ['1', '2', '3'])
+    })
+  }
+
+  test('end each on its own: what is not answered is TIMED_OUT and cancelled, and its late answer is handed on', async t => {
+    const time = clock(t)
+    const peer = newPeer()
+    await peer.grant(9)
+    const late: number[] = []
+    const calls = peer.exchange.requestAll(three({ onLate: ({ header }) => late.push(header.messageId) }), { related: true })
+    peer.answer(peer.requests[1]!)
+    time.pass(1300)
+    assert.deepEqual(await Promise.all(calls.map(state)), ['TIMED_OUT', 'done', 'TIMED_OUT'])
+    assert.deepEqual(
+      peer.cancels.map(({ messageId }) => messageId),
+      [1, 3],
+    )
+    peer.exchange.receive(compound([0, 2].map(i => ({ to: peer.requests[i]! }))))
+    assert.deepEqual(late, [1, 3])
+  })
+
+  test('cost neither credits nor message ids when one of them cannot be encoded', async () => {
+    const peer = newPeer()
+    await peer.grant(3)
+    const unfit: Codec<unknown> = {
+      name: 'unfit',
+      put: w => void w.u16(70_000),
+      get: () => null,
+    }
+    const calls = peer.exchange.requestAll([...three().slice(1), { command: 'ECHO', codec: unfit, body: null }], { related: true })
+    assert.deepEqual(await Promise.all(calls.map(state)), ['USAGE', 'USAGE', 'USAGE'])
+    const good = peer.exchange.requestAll(three(), { related: true })
+    assert.deepEqual(
+      peer.sent.map(({ messageId }) => messageId),
+      [1, 2, 3],
+    )
+    for (const sent of peer.sent) peer.answer(sent)
+    await Promise.all(good)
+  })
+
+  test('that wait are cancelled together', async () => {
+    const peer = newPeer()
+    const stop = new AbortController()
+    const calls = peer.exchange.requestAll(three({ cancel: stop.signal }), { related: true })
+    stop.abort()
+    assert.deepEqual(await Promise.all(calls.map(state)), ['CANCELLED', 'CANCELLED', 'CANCELLED'])
+    assert.equal(peer.sent.length, 0)
+    assert.equal(getEventListeners(stop.signal, 'abort').length, 0)
+  })
+
+  test('that wait end by their deadline, together', async t => {
+    const time = clock(t)
+    const peer = newPeer()
+    const calls = peer.exchange.requestAll(three(), { related: true })
+    time.pass(1300)
+    assert.deepEqual(await Promise.all(calls.map(state)), ['TIMED_OUT', 'TIMED_OUT', 'TIMED_OUT'])
+    assert.equal(peer.sent.length, 0)
   })
 })
 
@@ -440,32 +742,14 @@ describe('what nobody asked for', () => {
   }
 })
 
-describe('compounds', () => {
-  /** Answers in one frame, each but the last padded to 8 bytes and signed with its padding. */
-  function chain(peer: Peer, answers: readonly Parameters<typeof reply>[1][]): Buffer {
-    const parts = answers.map((answer = {}, i) => {
-      const { signer, ...rest } = answer
-      const message = reply(peer.requests[i]!, { flags: FLAG.SERVER_TO_REDIR | (signer === undefined ? 0 : FLAG.SIGNED), ...rest })
-      const padded = i === answers.length - 1 ? message : Buffer.concat([message, Buffer.alloc((8 - (message.length % 8)) % 8)])
-      if (i < answers.length - 1) padded.writeUInt32LE(padded.length, 20)
-      signer?.sign(padded)
-      return padded
-    })
-    return Buffer.concat(parts)
-  }
-
+describe('compounded answers', () => {
   test('chained answers reach each its request, signatures checked over their own part', async () => {
     const peer = newPeer()
     await peer.grant(9)
     const signer = newSigner()
     const calls = [peer.echo({ signer }), peer.echo({ signer }), peer.echo({ signer })]
     const bodies = ['one', 'two two', 'three'].map(text => Buffer.from(text))
-    peer.exchange.receive(
-      chain(
-        peer,
-        bodies.map(body => ({ body, signer })),
-      ),
-    )
+    peer.exchange.receive(compound(bodies.map((body, i) => ({ to: peer.requests[i]!, body, signer }))))
     const replies = await Promise.all(calls)
     assert.deepEqual(
       replies.map(({ body }) => body.toString().replaceAll('\0', '')),
@@ -479,7 +763,7 @@ describe('compounds', () => {
     await peer.grant(9)
     const signer = newSigner()
     const calls = [peer.echo({ signer }), peer.echo({ signer }), peer.echo({ signer }), peer.echo()]
-    const frame = chain(peer, [{ signer }, { signer }, { signer }])
+    const frame = compound(peer.requests.slice(0, 3).map(to => ({ to, signer })))
     frame[72 + 60]! ^= 1
     peer.exchange.receive(frame)
     assert.deepEqual(await Promise.all(calls.map(state)), ['done', 'BAD_SIGNATURE', 'BAD_SIGNATURE', 'BAD_SIGNATURE'])

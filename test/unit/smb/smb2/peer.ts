@@ -12,6 +12,8 @@ export interface Sent extends Header {
   readonly message: Buffer
   /** Whether it came in a sealed frame. */
   readonly sealed: boolean
+  /** How many frames came before its own. */
+  readonly frame: number
 }
 
 const KEYS = { toServer: Buffer.alloc(16, 1), fromServer: Buffer.alloc(16, 2) }
@@ -38,9 +40,11 @@ export class Peer implements Transport {
   readonly kind = 'tcp'
   readonly port = 445
   readonly address = '192.0.2.1'
-  readonly backlog = 0
+  backlog = 0
+  readonly heardAt = 0
   readonly sent: Sent[] = []
   readonly exchange: Exchange
+  #frames = 0
   /** The first error that ended the exchange for good. */
   fatal: NbtrunError | undefined
   /** As a transport whose own half has ended. */
@@ -60,10 +64,16 @@ export class Peer implements Transport {
     if (this.isClosed) throw new NbtrunError('CLOSED', 'the connection is closed')
     const frame = Buffer.concat(parts)
     const sealed = isSealed(frame)
-    const message = sealed ? this.sealer!.open(frame) : frame
-    this.sent.push({ ...decode(header, message), message, sealed })
+    const before = this.#frames++
+    for (let rest = sealed ? this.sealer!.open(frame) : frame; rest.length > 0; ) {
+      const h = decode(header, rest)
+      const message = h.next === 0 ? rest : rest.subarray(0, h.next)
+      this.sent.push({ ...h, message, sealed, frame: before })
+      rest = rest.subarray(message.length)
+    }
   }
   start(): void {}
+  keepAlive(): void {}
   async finish(): Promise<void> {}
   destroy(): void {}
 
@@ -99,4 +109,21 @@ export function reply(request: Header, { as, signer, sealer, body = encode(empty
   const message = Buffer.concat([encode(header, { ...plain, ...fields, ...(as === undefined ? {} : { command: COMMAND[as] }) }), body])
   signer?.sign(message)
   return sealer === undefined ? message : sealer.seal(fields.sessionId ?? request.sessionId, message)
+}
+
+/** Answers in one frame, each but the last padded to 8 bytes and signed with its padding, all of them in one seal if there is one. */
+export function compound(answers: readonly (Answer & { readonly to: Header })[], sealer?: Sealer): Buffer {
+  const parts = answers.map(({ to, signer, ...rest }, i) => {
+    const message = reply(to, { flags: FLAG.SERVER_TO_REDIR | (signer === undefined ? 0 : FLAG.SIGNED), ...rest })
+    if (i < answers.length - 1) {
+      const padded = Buffer.concat([message, Buffer.alloc(-message.length & 7)])
+      padded.writeUInt32LE(padded.length, 20)
+      signer?.sign(padded)
+      return padded
+    }
+    signer?.sign(message)
+    return message
+  })
+  const frame = Buffer.concat(parts)
+  return sealer === undefined ? frame : sealer.seal(answers[0]!.to.sessionId, frame)
 }

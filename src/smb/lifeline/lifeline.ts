@@ -1,0 +1,260 @@
+import { asError, type Code, NbtrunError } from '../../base/errors.ts'
+import { now, pause, within } from '../../base/time.ts'
+import type { Connection } from '../connection.ts'
+import type { Session } from '../session.ts'
+import type { Transport } from '../transport.ts'
+import { Tree } from '../tree.ts'
+import { type Login, openSession, reach, type Reached } from './reach.ts'
+import { Keepalive } from './keepalive.ts'
+import type { Gap } from './known.ts'
+
+/** What a run wants to hear of its connection to one server. */
+export interface Listener {
+  /** It is gone while it was needed, and stays so, or was not to be had again within the time of a request. Told once for each loss. */
+  lost(error: NbtrunError): void
+  /** It was set up anew, which took so long from the loss being met, ms. */
+  reconnected(ms: number): void
+}
+
+/** Moves what stands on the old trees over to the new ones, before anybody else uses them. Rejects only when the new connection is lost too. */
+export type Revive = (tree: Tree, gap: Gap) => Promise<void>
+
+/** Failures to connect that another try may mend. All others are final: above all a refused login, which is never tried twice. */
+const MENDABLE: ReadonlySet<Code> = new Set([
+  'CONNECT_FAILED',
+  'CONNECTION_LOST',
+  'CLOSED',
+  'TIMED_OUT',
+  'HOST_NOT_FOUND',
+  'CALLED_NAME_REFUSED',
+  'SHARE_FULL',
+  'SHARE_NOT_FOUND',
+])
+const PAUSE_MS = { first: 100, most: 2000 }
+/** The first try to connect may take so long, the next ones twice as long each: a packet lost in a dead network is repeated by the kernel ever more rarely. */
+const FIRST_TRY_MS = 2000
+/** A connection that lived longer begins with short pauses again. */
+const STABLE_MS = 5000
+
+/**
+ * A server as a run holds it: one connection and one session, shared by all its trees, and set up anew when they were lost: at the next request, once for
+ * all who wait, with the lost session's id, so that the server never has two. What is given back in the end is what is there then.
+ */
+export class Lifeline {
+  readonly login: Login
+  /** How often it was set up anew. */
+  reconnects = 0
+  /** How many requests wait for an answer. */
+  busy = 0
+  listener: Listener = { lost() {}, reconnected() {} }
+  /** Nobody asks for files: the session itself is what is needed, so it is set up anew at once. */
+  holds = false
+  #reached: Reached | undefined
+  #session: Session | undefined
+  readonly #trees = new Map<string, Tree>()
+  readonly #revivals = new Map<string, Revive>()
+  #keepalive: Keepalive | undefined
+  /** When and how the present connection was lost. */
+  #lostAt = 0
+  #loss: NbtrunError | undefined
+  #madeAt = 0
+  #pauseMs = PAUSE_MS.first
+  #renewal: Promise<void> | undefined
+  /** Until when somebody waits for the renewal. */
+  #wantedUntil = 0
+  /** Nobody could be reached for as long as a request may wait: the next ones do not wait for several tries. */
+  #givenUp: { readonly error: NbtrunError; readonly at: number } | undefined
+  #final: NbtrunError | undefined
+  #toldLost = false
+  readonly #stop = new AbortController()
+
+  constructor(login: Login) {
+    this.login = login
+  }
+
+  get host(): string {
+    return this.login.host
+  }
+  get transport(): Transport & { readonly foundBy: 'address' | 'dns' } {
+    return this.#needed(this.#reached).transport
+  }
+  get connection(): Connection {
+    return this.#needed(this.#reached).connection
+  }
+  get session(): Session {
+    return this.#needed(this.#session)
+  }
+  tree(share: string): Tree {
+    return this.#needed(this.#trees.get(share))
+  }
+
+  /** The first connection; it is in no ledger until this returns. */
+  async connect(signal: AbortSignal): Promise<void> {
+    this.#reached = await reach(this.login, this.login.transport.timeoutMs, signal)
+  }
+
+  async logIn(signal: AbortSignal): Promise<void> {
+    this.#session = await openSession(this.connection, this.login, 0n, signal)
+    if (this.login.reconnect !== true) this.login.credentials.wipe()
+    this.#settled()
+  }
+
+  async addTree(share: string): Promise<Tree> {
+    const tree = await Tree.connect(this.session, share)
+    this.#trees.set(share, tree)
+    return tree
+  }
+
+  /** Called for a share whenever its tree is a new one. */
+  onRevival(share: string, revive: Revive): void {
+    this.#revivals.set(share, revive)
+  }
+
+  get isUp(): boolean {
+    return this.#session?.isOpen === true
+  }
+
+  /**
+   * Did a request on this tree fail for want of the connection? Then whether the server may have heard of it: `refused`, it told that session or
+   * tree are no more, or `under way`. Undefined: the failure has nothing to do with it.
+   */
+  lossOf(tree: Tree, thrown: unknown): 'refused' | 'under way' | undefined {
+    const { connection } = tree.session
+    const error = asError(thrown)
+    if (error.facts['status'] === undefined) return connection.isOpen ? undefined : 'under way'
+    if (error.code !== 'CONNECTION_LOST') return undefined
+    connection.abort(error, error.message)
+    return 'refused'
+  }
+
+  /** Until there is a connection; sets it up anew where it is lost. Rejects, with errno EIO or ETIMEDOUT, when there is none before `dueAt`. */
+  async ready(dueAt: number): Promise<void> {
+    if (this.isUp) return
+    if (this.#final !== undefined) throw this.#final
+    if (this.#givenUp !== undefined && now() - this.#givenUp.at < PAUSE_MS.most) throw this.#givenUp.error
+    this.#wantedUntil = Math.max(this.#wantedUntil, dueAt)
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined
+    })
+    try {
+      await within(Math.max(1, dueAt - now()), () => this.#needed(this.#renewal), `reaching ${this.host} again`)
+    } catch (thrown) {
+      this.#tellLost()
+      throw thrown
+    }
+  }
+
+  /** Nothing is set up any more; resolves once an attempt under way has given back what it had. Idempotent. */
+  async seal(): Promise<void> {
+    this.#final ??= new NbtrunError('CLOSED', `${this.host} is being given back`, { facts: { errno: 'EIO' } })
+    this.#toldLost = true
+    this.#stop.abort(this.#final)
+    this.login.credentials.wipe()
+    await this.#renewal?.catch(() => {})
+  }
+
+  #needed<T>(value: T | undefined): T {
+    if (value === undefined) throw new NbtrunError('INTERNAL', `${this.host} is not connected`)
+    return value
+  }
+
+  /** The present connection stands. */
+  #settled(): void {
+    const { connection } = this.#needed(this.#reached)
+    this.#madeAt = now()
+    this.#toldLost = false
+    this.#loss = undefined
+    const { keepaliveMs = 0, ioTimeoutMs } = this.login
+    if (keepaliveMs > 0) this.#keepalive = new Keepalive(connection, { idleMs: keepaliveMs, ioTimeoutMs, busy: () => this.busy > 0 })
+    void connection.closed.then(({ how, error }) => this.#over(connection, how === 'lost' ? asError(error) : undefined))
+  }
+
+  #over(connection: Connection, error: NbtrunError | undefined): void {
+    this.#keepalive?.stop()
+    if (error === undefined || connection !== this.connection || this.#stop.signal.aborted) return
+    this.#lostAt = Date.now()
+    this.#loss = error
+    if (this.login.reconnect !== true || !MENDABLE.has(error.code)) return this.#end(error)
+    if (this.holds) void this.ready(now() + this.login.ioTimeoutMs).catch(() => {})
+  }
+
+  /** For good. */
+  #end(error: NbtrunError): void {
+    this.#final ??= failed(this.host, error)
+    this.login.credentials.wipe()
+    this.#tellLost(error)
+  }
+
+  /** Somebody needed the connection in vain; `then` is what became of setting it up anew. */
+  #tellLost(then?: NbtrunError): void {
+    if (this.#toldLost) return
+    this.#toldLost = true
+    const why = this.#loss ?? this.#needed(then)
+    const more = then === undefined || then === why ? '' : `, then ${then.message}`
+    this.listener.lost(new NbtrunError(why.code, why.message + more, { cause: then ?? why }))
+  }
+
+  async #renew(): Promise<void> {
+    const { signal } = this.#stop
+    const began = now()
+    if (began - this.#madeAt > STABLE_MS) this.#pauseMs = PAUSE_MS.first
+    else await this.#pause() // it was hardly there: not at once again
+    for (let tryMs = FIRST_TRY_MS; ; tryMs *= 2) {
+      try {
+        signal.throwIfAborted()
+        await this.#attempt(Math.min(tryMs, this.login.transport.timeoutMs), signal)
+        this.#givenUp = undefined
+        this.reconnects++
+        return this.listener.reconnected(now() - began)
+      } catch (thrown) {
+        if (signal.aborted) throw this.#final ?? asError(thrown)
+        const error = asError(thrown)
+        if (!MENDABLE.has(error.code)) this.#end(error)
+        if (this.#final !== undefined) throw this.#final
+        if (this.#givenUp !== undefined || now() + this.#pauseMs >= this.#wantedUntil) {
+          this.#givenUp = { error: failed(this.host, error), at: now() }
+          this.#tellLost(error)
+          throw this.#givenUp.error
+        }
+      }
+      await this.#pause()
+    }
+  }
+
+  async #pause(): Promise<void> {
+    await pause(this.#pauseMs, this.#stop.signal)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS.most)
+  }
+
+  /** A whole new connection, or none at all. */
+  async #attempt(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const since = Date.now()
+    const reached = await reach(this.login, timeoutMs, signal)
+    const { connection, systemTime } = reached
+    const stop = (): void => connection.abort(signal.reason, 'all is being given back')
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      const session = await openSession(connection, this.login, this.session.id, signal)
+      const trees: [string, Tree][] = []
+      for (const share of this.#trees.keys()) trees.push([share, await Tree.connect(session, share)])
+      const gap: Gap = { lostAt: this.#lostAt, since, clock: systemTime }
+      for (const [share, tree] of trees) await this.#revivals.get(share)?.(tree, gap)
+      connection.requireOpen()
+      this.#reached = reached
+      this.#session = session
+      for (const [share, tree] of trees) this.#trees.set(share, tree)
+      this.#settled()
+    } catch (thrown) {
+      await connection.close('it was of no use', 1000)
+      throw thrown
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+}
+
+/** What a program's request fails of. */
+function failed(host: string, cause: NbtrunError): NbtrunError {
+  const { code, message, hint } = cause
+  return new NbtrunError(code, `${host} is lost: ${message}`, { cause, facts: { errno: 'EIO' }, ...(hint === undefined ? {} : { hint }) })
+}

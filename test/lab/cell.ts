@@ -1,0 +1,70 @@
+import type { User } from './users.ts'
+
+/** How nbtrun may map, and who runs it that way. */
+export const WAYS = { root: 'root', b2: 'alice', b1: 'alice', c: 'alice' } as const satisfies Record<string, User | 'root'>
+export type Way = keyof typeof WAYS
+
+/** A dialect with its signing and its cipher: what makes a server speak so, and what the receipt must then say. */
+export interface Wire {
+  /** smb.conf lines for [global]. The client is left to its defaults. */
+  readonly global: readonly string[]
+  readonly dialect: string
+  readonly signing: string
+  readonly encryption: string | null
+}
+
+const signs = (algorithm: string): string => `server smb3 signing algorithms = ${algorithm}`
+const upTo = (protocol: string): string => `server max protocol = ${protocol}`
+const encrypts = (cipher: string): string[] => ['server smb encrypt = required', `server smb3 encryption algorithms = ${cipher}`]
+
+export const WIRES = {
+  '3.1.1 GMAC': { global: [signs('AES-128-GMAC')], dialect: '3.1.1', signing: 'AES-GMAC', encryption: null },
+  '3.1.1 CMAC': { global: [signs('AES-128-CMAC')], dialect: '3.1.1', signing: 'AES-CMAC', encryption: null },
+  '3.0.2': { global: [upTo('SMB3_02')], dialect: '3.0.2', signing: 'AES-CMAC', encryption: null },
+  '2.1': { global: [upTo('SMB2_10')], dialect: '2.1', signing: 'HMAC-SHA256', encryption: null },
+  '2.0.2': { global: [upTo('SMB2_02')], dialect: '2.0.2', signing: 'HMAC-SHA256', encryption: null },
+  'CCM-128': { global: encrypts('AES-128-CCM'), dialect: '3.1.1', signing: 'AES-GMAC', encryption: 'AES-128-CCM' },
+  'GCM-256': { global: encrypts('AES-256-GCM'), dialect: '3.1.1', signing: 'AES-GMAC', encryption: 'AES-256-GCM' },
+} as const satisfies Record<string, Wire>
+export type WireName = keyof typeof WIRES
+
+/** One field of the matrix. Outside the matrix `way` is undefined: root and alice take theirs. */
+export interface Cell {
+  readonly way: Way | undefined
+  readonly wire: WireName
+}
+
+/** The cells that every `npm test` tries beside 3.1.1 GMAC, which all its other tests speak: each way and each wire at least once. */
+export const DIAGONAL: readonly Cell[] = [
+  { way: 'b2', wire: '3.1.1 CMAC' },
+  { way: 'root', wire: '3.0.2' },
+  { way: 'b2', wire: '2.1' },
+  { way: 'root', wire: '2.0.2' },
+  { way: 'b2', wire: 'CCM-128' },
+  { way: 'root', wire: 'GCM-256' },
+]
+
+/** The wire that this process's servers are bound to: none outside the matrix, where they speak whatever the client asks for. */
+export const bound = named(WIRES, 'LAB_WIRE')
+
+/** The cell that this process tests: outside the matrix the best that both sides have. */
+export const cell: Cell = { way: named(WAYS, 'LAB_WAY'), wire: bound ?? '3.1.1 GMAC' }
+
+/** Who runs a program on a client when nobody is named. */
+export const ME: User | 'root' = cell.way === undefined ? 'root' : WAYS[cell.way]
+
+/** For tests that run as several users. */
+export const WHO: readonly (User | 'root')[] = cell.way === undefined ? ['root', 'alice'] : [ME]
+
+/** The way that this user's runs must take. */
+export const wayOf = (user: User | 'root'): Way => cell.way ?? (user === 'root' ? 'root' : 'b2')
+
+/** The environment that makes a process test that cell. */
+export const cellEnv = ({ way, wire }: Cell): Record<string, string> => ({ ...(way === undefined ? {} : { LAB_WAY: way }), LAB_WIRE: wire })
+
+function named<T extends object>(table: T, variable: string): keyof T | undefined {
+  const name = process.env[variable]
+  if (name === undefined || name === '') return undefined
+  if (!Object.hasOwn(table, name)) throw new Error(`lab: ${variable} is ${name}, none of ${Object.keys(table).join(', ')}`)
+  return name as keyof T
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pause } from '../../src/base/time.ts'
+import type { RunEvent } from '../../src/run/events.ts'
+import type { Receipt } from '../../src/run/receipt.ts'
+import type { Lab } from '../lab/index.ts'
+import { type Call, words } from '../lab/nbtrun.ts'
+
+export interface End {
+  readonly code: number | undefined
+  readonly stderr: string
+  readonly receipt: Receipt
+  readonly events: readonly RunEvent[]
+}
+
+let runs = 0
+
+/** A program on a mapping that does what it is told, one thing at a time. */
+export class Puppet implements AsyncDisposable {
+  readonly pid: number
+  readonly #run: ReturnType<Lab['spawn']>
+  readonly #says: () => Promise<string>
+  readonly #files: { readonly receipt: string; readonly events: string }
+
+  private constructor(run: ReturnType<Lab['spawn']>, says: () => Promise<string>, pid: number, files: { receipt: string; events: string }) {
+    this.#run = run
+    this.#says = says
+    this.pid = pid
+    this.#files = files
+  }
+
+  static async start(lab: Lab, call: Call = {}): Promise<Puppet> {
+    const client = call.client ?? 'client1'
+    const folder = join(lab.host(client).folder, 'tmp', 'root')
+    const files = { receipt: join(folder, `puppet-${++runs}.json`), events: join(folder, `puppet-${runs}.events`) }
+    const options = [...(call.options ?? []), '--receipt', files.receipt, '--events', files.events]
+    const run = lab.spawn(
+      client,
+      words(lab, ['/usr/bin/python3', '-u', join(lab.host(client).folder, 'repository', 'test', 'story', 'puppet.py')], { ...call, options }),
+      { timeout: 600_000, stdin: 'pipe' },
+    )
+    const says = lines(run.stdout as AsyncIterable<Buffer>)
+    const [, pid] = /^ready (\d+)$/.exec(await says()) ?? []
+    return new Puppet(run, says, Number(pid), files)
+  }
+
+  /** What a line of Python evaluates to, as `print` shows it, or the name of its errno. */
+  ask(line: string): Promise<string> {
+    this.tell(line)
+    return this.#says()
+  }
+
+  /** Begins something; its answer is `said`. */
+  tell(line: string): void {
+    this.#run.stdin?.write(`${line}\n`)
+  }
+
+  said(): Promise<string> {
+    return this.#says()
+  }
+
+  get events(): RunEvent[] {
+    return readFileSync(this.#files.events, 'utf8')
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line) as RunEvent)
+  }
+
+  /** Whatever becomes of the test. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#run.kill('SIGKILL')
+    await this.#run
+  }
+
+  async end(): Promise<End> {
+    this.#run.stdin?.end()
+    const { exitCode, stderr } = await this.#run
+    return { code: exitCode, stderr: String(stderr), receipt: JSON.parse(readFileSync(this.#files.receipt, 'utf8')) as Receipt, events: this.events }
+  }
+}
+
+/** Asks the server all the time who is there. A login under way is none yet. */
+export class Witness {
+  #watching = true
+  #most = 0
+  #looks = 0
+  readonly #seen = new Set<string>()
+  readonly #done: Promise<void>
+
+  constructor(lab: Lab, server = 'srv') {
+    const look = async (): Promise<void> => {
+      while (this.#watching) {
+        const sessions = await lab
+          .server(server)
+          .sessions()
+          .catch(() => []) // the server is down
+        const users = sessions.filter(({ user }) => !user.startsWith('('))
+        this.#most = Math.max(this.#most, users.length)
+        for (const { id } of users) this.#seen.add(id)
+        this.#looks++
+        await pause(20)
+      }
+    }
+    this.#done = look()
+  }
+
+  /** Until it has looked once more from now on. */
+  async look(): Promise<void> {
+    for (const from = this.#looks; this.#looks < from + 2; ) await pause(10)
+  }
+
+  /** There were so many sessions one after the other, and never two. */
+  async saw(sessions: number): Promise<void> {
+    this.#watching = false
+    await this.#done
+    assert.ok(this.#looks > 3, `${this.#looks} looks`)
+    assert.deepEqual({ most: this.#most, sessions: this.#seen.size }, { most: 1, sessions })
+  }
+}
+
+/** The server's processes for its clients end, as they do when a session was idle for too long: the connection is closed, the server goes on. */
+export function closeConnections(lab: Lab, server = 'srv'): void {
+  for (const pid of lab.server(server).workers()) process.kill(pid, 'SIGTERM')
+}
+
+function lines(stream: AsyncIterable<Buffer>): () => Promise<string> {
+  const chunks = stream[Symbol.asyncIterator]()
+  let held = ''
+  return async () => {
+    while (!held.includes('\n')) {
+      const next = await chunks.next()
+      if (next.done === true) throw new Error(`ended after ${JSON.stringify(held)}`)
+      held += String(next.value)
+    }
+    const line = held.slice(0, held.indexOf('\n'))
+    held = held.slice(line.length + 1)
+    return line
+  }
+}
