@@ -1,4 +1,4 @@
-import { now, pause, spell } from '../base/time.ts'
+import { now, pause } from '../base/time.ts'
 import type { HeldSession } from '../smb/rpc/srvsvc/accounts.ts'
 import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
 import { mayBeOurs, sameClient, sameUser } from './ours.ts'
@@ -32,7 +32,7 @@ function reasonToKeep({ user, opens, idle }: HeldSession, idleMs: number, isOurs
   if (opens === null) return 'its open files are not known'
   if (opens > 0) return opens === 1 ? 'a file is open' : `${opens} files are open`
   if (idle === null) return 'its idle time is not known'
-  if (idle * 1000 < idleMs) return `idle for ${spell(idle * 1000)} only`
+  if (idle * 1000 < idleMs) return `idle for ${idle} s only`
   return null
 }
 

@@ -103,7 +103,7 @@ describe('the sessions of a Windows server', { skip: noLab, timeout: 30_000 }, (
   test('--close --unused ends those that idle without a file, and prints each row', async () => {
     const sessions = new Sessions([
       OURS,
-      row('\\\\10.0.0.1', 'idle', 0, 3600),
+      row('\\\\10.0.0.1', 'lazy', 0, 3600),
       row('\\\\10.0.0.2', 'busy', 1, 3600),
       row('\\\\10.0.0.3', 'young', 0, 599),
       row('\\\\10.0.0.4', 'twice', 0, 3600),
@@ -115,13 +115,13 @@ describe('the sessions of a Windows server', { skip: noLab, timeout: 30_000 }, (
     await using server = await windows(sessions.service)
     const { code, stdout, stderr } = await asGuest(server, 'sessions', '--close', '--unused', '--idle', '10m')
     assert.deepEqual([code, stderr], [0, ''])
-    assert.deepEqual(sessions.ended, ['\\\\10.0.0.1 idle', '\\\\10.0.0.6 both'])
+    assert.deepEqual(sessions.ended, ['\\\\10.0.0.1 lazy', '\\\\10.0.0.6 both'])
     const said = (user: string): string[] =>
       stdout
         .split('\n')
         .filter(line => line.includes(` ${user} `))
         .map(line => line.replace(/^.* {2}/, ''))
-    assert.deepEqual(['guest', 'idle', 'busy', 'young', 'twice', 'unknown', 'both'].map(said), [
+    assert.deepEqual(['guest', 'lazy', 'busy', 'young', 'twice', 'unknown', 'both'].map(said), [
       ['kept: ours'],
       ['ended'],
       ['kept: a file is open'],

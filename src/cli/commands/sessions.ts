@@ -1,7 +1,8 @@
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { isatty } from 'node:tty'
 import type { Argv } from 'yargs'
 import { asError, NbtrunError } from '../../base/errors.ts'
+import { unlessAborted } from '../../nbt/dial.ts'
 import { duration } from '../../profile/values.ts'
 import { endPair, judgeUnused, pairsOf, rowsOf, samePair, type Judged } from '../../run/closing.ts'
 import { mayBeOurs } from '../../run/ours.ts'
@@ -206,9 +207,14 @@ async function closeUnused({ host, ask, signal }: Asked, idleMs: number, json: b
 async function confirm(question: string, signal: AbortSignal): Promise<void> {
   if (!isatty(0) || !isatty(2)) throw new NbtrunError('USAGE', 'there is no terminal to ask on', { hint: 'add --yes' })
   const lines = createInterface({ input: process.stdin, output: process.stderr })
+  const no = new NbtrunError('CANCELLED', 'nothing was ended')
   try {
-    const answer = await lines.question(`${question} [y/N] `, { signal })
-    if (!/^y(es)?$/i.test(answer.trim())) throw new NbtrunError('CANCELLED', 'nothing was ended')
+    const asked = new Promise<string>((resolve, reject) => {
+      lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT')) // the terminal leaves Ctrl-C to us
+      lines.on('close', () => reject(no))
+      lines.question(`${question} [y/N] `, resolve)
+    })
+    if (!/^y(es)?$/i.test((await unlessAborted(signal, asked)).trim())) throw no
   } finally {
     lines.close()
   }

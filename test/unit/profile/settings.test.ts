@@ -48,6 +48,8 @@ test('what is not given has its fallback', () => {
     ciphers: undefined,
     'connect-timeout': 10_000,
     'io-timeout': 20_000,
+    keepalive: 60_000,
+    'no-reconnect': false,
     'teardown-timeout': 5000,
     'kill-after': 5000,
     verify: 'no',
@@ -94,7 +96,7 @@ test('the environment stands in for options, and the option wins', () => {
 })
 
 test('--verify stands alone, or has its word behind =', () => {
-  const verify = (line: string, env: Record<string, string> = {}): string => from(`${S} ${line}`, env).verify
+  const verify = (line: string, env: Record<string, string> = {}): string => from(`${S} ${line}`.trim(), env).verify
   assert.deepEqual(
     ['', '--verify', '--verify=end', '--verify=no'].map(line => verify(line)),
     ['no', 'ask', 'end', 'no'],
