@@ -1,7 +1,7 @@
 import { asError, NbtrunError } from '../base/errors.ts'
 import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
-import { credentials, findCredentials } from '../profile/credentials.ts'
+import { findCredentials, type Credentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
 import type { Connection } from '../smb/connection.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
@@ -56,15 +56,16 @@ export class Verifier {
     const { verify, 'admin-auth-file': file } = this.#settings
     if (verify === 'end' && file === undefined)
       throw new NbtrunError('USAGE', '--verify=end needs --admin-auth-file', { hint: 'only an administrator of the server may end a session' })
-    if (file !== undefined) (await this.#administrator(file)).password?.fill(0)
+    if (file !== undefined) (await this.#administrator(file)).password.fill(0)
   }
 
   /** The session of this server, now that it is open; a later one on the same server takes its place. */
   watch({ connection, session }: Lifeline): void {
     const at = this.#watched.findIndex(other => other.connection.host === connection.host)
-    if (at >= 0) this.#watched.splice(at, 1)
     const nameless = session.guest || session.anonymous
-    this.#watched.push({ connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) })
+    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) }
+    if (at < 0) this.#watched.push(watched)
+    else this.#watched[at] = watched
   }
 
   /** All servers at once, each within `ms`. Never rejects. */
@@ -83,12 +84,19 @@ export class Verifier {
     const proven = await this.#proven(watched, file === undefined ? ms : ms * PROOF_SHARE)
     if (proven.verified === true || file === undefined) return proven
     if (proven.verified === false && verify === 'ask') return proven
+    let asking: Promise<unknown> = Promise.resolve()
     try {
-      const asked = await within(Math.max(500, dueAt - now()), signal => this.#asked(watched, file, signal), `asking ${host} for its sessions`)
+      const ask = (signal: AbortSignal): Promise<Listed> => {
+        const work = this.#asked(watched, file, signal)
+        asking = work
+        return work
+      }
+      const asked = await within(Math.max(500, dueAt - now()), ask, `asking ${host} for its sessions`)
       if (asked.verified === null) return { verified: proven.verified, text: `${proven.text}, and ${asked.text}` }
       // a list without the session does not outweigh the server's own word that it has it
       return proven.verified === false && asked.verified && !asked.ended ? proven : asked
     } catch (thrown) {
+      await within(FIN_MS, () => asking).catch(() => {}) // a session of the administrator is given back, too
       const why = `${host} could not be asked for its sessions: ${asError(thrown).message}`
       return { verified: proven.verified, text: `${proven.text}, and ${why}` }
     }
@@ -118,9 +126,9 @@ export class Verifier {
   }
 
   /** By the server's list, and where that was asked for by having it end the session. */
-  async #asked(watched: Watched, file: string, signal: AbortSignal): Promise<Verification & { readonly ended?: boolean }> {
+  async #asked(watched: Watched, file: string, signal: AbortSignal): Promise<Listed> {
     const { host } = watched.connection
-    const given = await credentials(await this.#administrator(file), host, signal)
+    const given = await this.#administrator(file)
     return askServer({ settings: this.#settings, host, given, signal }, async (service, session) => {
       const { sessions } = await service.sessions()
       const found = findSession(sessions, watched, session.who)
@@ -134,15 +142,21 @@ export class Verifier {
     })
   }
 
-  #administrator(file: string): ReturnType<typeof findCredentials> {
+  /** Nobody is asked for a password: the program has the terminal, or had it. */
+  async #administrator(file: string): Promise<Credentials> {
     const from = { user: undefined, 'auth-file': file, 'password-file': undefined, 'password-fd': undefined, anonymous: false, guest: false }
-    return findCredentials(from, this.#cwd)
+    const { password, ...found } = await findCredentials(from, this.#cwd)
+    if (password === undefined) throw new NbtrunError('NO_PASSWORD', `${file} has no password in it`, { hint: 'it needs a line "password = ..."' })
+    return { ...found, password }
   }
 }
 
 /** For how long a session may still be there without being a leftover, ms. */
 const SETTLE_MS = 500
 const FIN_MS = 500
+
+/** What an administrator found; `ended`: and had the server end. */
+type Listed = Verification & { readonly ended?: boolean }
 
 type Found = { readonly fits: readonly HeldSession[] } | { readonly why: string }
 
@@ -169,7 +183,7 @@ async function endOnly(
   asker: string,
   host: string,
   signal: AbortSignal,
-): Promise<Verification & { readonly ended?: boolean }> {
+): Promise<Listed> {
   const others = rows.filter(row => row !== fit && samePair(row, fit)).length
   if (sameUser(fit.user, asker)) return { verified: false, text: `${host} lists the session still, and it is not ended: the administrator is the same user` }
   if (others > 0) return { verified: false, text: `${host} lists the session still, and it is not ended: its user has ${others} more from here` }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
@@ -39,6 +39,26 @@ describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
     const { stderr, receipt } = await run(['--verify', '--transport', 'nbt', '--encrypt', '-v'])
     assert.equal(receipt.verified, true)
     assert.match(stderr, /^nbtrun: srv says that the session is gone$/m)
+  })
+
+  test('says verified of the session that was set up anew, and of every server', async () => {
+    const flag = join(lab.host('client1').folder, 'tmp', 'root', 'again')
+    const going = run(['--share', '//single/app', '--verify'], { program: ['sh', '-c', `until [ -e ${flag} ]; do sleep 0.05; done; rm ${flag}`] })
+    await lab.server().untilSessions(1)
+    await lab.server('single').untilSessions(1)
+    const [before] = await lab.server().sessions()
+    const [pid] = lab.server().workers()
+    process.kill(pid!, 'SIGKILL')
+    for (let found = before; found === undefined || found.id === before?.id; [found] = await lab.server().sessions()) await pause(20)
+    writeFileSync(flag, '')
+    const { code, receipt } = await going
+    assert.deepEqual([code, receipt.reconnects, receipt.verified], [0, 1, true])
+    assert.equal(receipt.verification, 'srv says that the session is gone; single says that the session is gone')
+  })
+
+  test('says verified of a run that failed once it had a session', async () => {
+    const { code, receipt } = await run(['--verify'], { share: '//srv/none' })
+    assert.deepEqual([code, receipt.error?.code, receipt.verified], [125, 'SHARE_NOT_FOUND', true])
   })
 
   test('takes no part in what the run held', async () => {
@@ -122,5 +142,10 @@ describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
     assert.match(stderr, /--verify=end needs --admin-auth-file; only an administrator of the server may end a session \[USAGE\]/)
     const missing = await run(['--verify', '--admin-auth-file', '/nonexistent'])
     assert.deepEqual([missing.code, missing.receipt.end, missing.receipt.error?.code], [125, 'nothing-held', 'FILE_ERROR'])
+    const file = join(lab.host('client1').folder, 'tmp', 'root', 'half.auth')
+    writeFileSync(file, 'username = boss\n', { mode: 0o600 })
+    const half = await run(['--verify', '--admin-auth-file', file])
+    rmSync(file)
+    assert.deepEqual([half.code, half.receipt.end, half.receipt.error?.code], [125, 'nothing-held', 'NO_PASSWORD'])
   })
 })

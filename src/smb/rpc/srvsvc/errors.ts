@@ -30,9 +30,9 @@ export const NERR = {
 } as const
 
 /** A refusal by the server service. `facts.status` has its number. */
-export function serviceError(status: number, doing: string): NbtrunError {
+export function serviceError(status: number, doing: string, ifDenied = "log in as a member of the server's Administrators"): NbtrunError {
   const [, name, code] = ROWS.find(([number]) => number === status) ?? [status, `error ${status}`, 'SERVER_REFUSED' as const]
-  const hint = code === 'ACCESS_DENIED' ? "log in as a member of the server's Administrators" : undefined
+  const hint = code === 'ACCESS_DENIED' ? ifDenied : undefined
   return new NbtrunError(code, `${doing}: server said ${name}`, { facts: { status, name, errno: 'EIO' }, ...(hint === undefined ? {} : { hint }) })
 }
 

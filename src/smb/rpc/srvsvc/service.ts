@@ -97,7 +97,8 @@ export class ServerService {
     const value = { server: this.#server, client: client === null ? null : `\\\\${client.replace(/^\\+/, '')}`, user }
     const status = await this.#rpc.call(OPNUM.SESSION_DEL, sessionDelRequest, value, statusResponse)
     const whose = [user ?? 'everybody', client === null ? 'everywhere' : `on ${client}`].join(' ')
-    if (status !== NERR.SUCCESS) throw serviceError(status, `ending the sessions of ${whose}`)
+    if (status !== NERR.SUCCESS)
+      throw serviceError(status, `ending the sessions of ${whose}`, "log in as an administrator of the server; Samba wants one of 'admin users', too")
   }
 
   /** NetrConnectionEnum. `qualifier`: a share's name, or `\\client`. Samba fills in no names: those are null then. */
