@@ -6,10 +6,11 @@ import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
+import type { Verification } from './listed.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
-import type { Verification, Verifier } from './verify.ts'
+import type { Verifier } from './verify.ts'
 
 /** A share that the program can see, and what went through it. */
 export interface Seen {

@@ -6,27 +6,13 @@ import type { Settings } from '../profile/settings.ts'
 import type { Connection } from '../smb/connection.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
-import type { HeldSession } from '../smb/rpc/srvsvc/accounts.ts'
-import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
 import { askServer } from './administration.ts'
-import { endPair, samePair } from './closing.ts'
-import { mayBeOurs, sameUser } from './ours.ts'
+import { endOnly, findSession, type Listed, type Sought, type Verification } from './listed.ts'
 import { transportOf } from './servers.ts'
 
-/** What a server says about a session after its end. */
-export interface Verification {
-  /** Whether it is gone; null where that could not be found out. */
-  readonly verified: boolean | null
-  /** How that was found out, or why not. */
-  readonly text: string
-}
-
 /** A session as it was while it was open. */
-interface Watched {
+interface Watched extends Sought {
   readonly connection: Connection
-  readonly who: string
-  readonly nameless: boolean
-  readonly beganAt: number
   readonly proof: SessionProof | undefined
 }
 
@@ -34,8 +20,6 @@ interface Watched {
 const PROOF_SHARE = 0.4
 /** Between two askings of a session that is on its way out, ms. */
 const AGAIN_MS = 100
-/** How far the server's count of a session's age may be off, s. */
-const AGE_SLACK = 5
 
 /**
  * Asks servers, after the teardown and on connections of its own, whether they still have this run's sessions: first by a proof that needs nobody's rights, else
@@ -154,41 +138,3 @@ export class Verifier {
 /** For how long a session may still be there without being a leftover, ms. */
 const SETTLE_MS = 500
 const FIN_MS = 500
-
-/** What an administrator found; `ended`: and had the server end. */
-type Listed = Verification & { readonly ended?: boolean }
-
-type Found = { readonly fits: readonly HeldSession[] } | { readonly why: string }
-
-/**
- * Which rows may be the session. The row of whoever asks says what the server calls this machine; where it lists that one not, its list proves nothing.
- * Rows of another age than the session's are those of others.
- */
-export function findSession(rows: readonly HeldSession[], { who, nameless, beganAt }: Pick<Watched, 'who' | 'nameless' | 'beganAt'>, asker: string): Found {
-  const [asking] = [...mayBeOurs(rows, asker)].sort((a, b) => (a.seconds ?? 0) - (b.seconds ?? 0))
-  if (asking === undefined) return { why: 'the session that asks is not on it' }
-  if (nameless) return { why: 'the session had no user' }
-  if (rows.every(({ user }) => user === null)) return { why: 'it names no users' }
-  const here = mayBeOurs(rows, asker).map(({ client }) => client.toLowerCase())
-  const fits = rows.filter(row => row !== asking && sameUser(row.user, who) && here.includes(row.client.toLowerCase()))
-  const age = (now() - beganAt) / 1000
-  return { fits: fits.filter(({ seconds }) => seconds === null || Math.abs(seconds - age) <= AGE_SLACK) }
-}
-
-/** The server ends all sessions of a client and user together: only where there is none but ours, and the one that asks is not one of them. */
-async function endOnly(
-  service: ServerService,
-  fit: HeldSession,
-  rows: readonly HeldSession[],
-  asker: string,
-  host: string,
-  signal: AbortSignal,
-): Promise<Listed> {
-  const others = rows.filter(row => row !== fit && samePair(row, fit)).length
-  if (sameUser(fit.user, asker)) return { verified: false, text: `${host} lists the session still, and it is not ended: the administrator is the same user` }
-  if (others > 0) return { verified: false, text: `${host} lists the session still, and it is not ended: its user has ${others} more from here` }
-  const gone = await endPair(service, fit, signal)
-  return gone
-    ? { verified: true, ended: true, text: `${host} still had the session and has ended it` }
-    : { verified: false, text: `${host} does not end the session` }
-}

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { judgeUnused, pairsOf, rowsOf } from '../../../src/run/closing.ts'
+import { findSession } from '../../../src/run/listed.ts'
 import { mayBeOurs, sameClient, sameUser } from '../../../src/run/ours.ts'
-import { findSession } from '../../../src/run/verify.ts'
 import { heldSessions, type HeldSession } from '../../../src/smb/rpc/srvsvc/accounts.ts'
 
 const row = (client: string, user: string | null, more: Partial<HeldSession> = {}): HeldSession => {
