@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const ENTRIES = { cli: 'src/cli/main.ts', index: 'src/index.ts', nbt: 'src/nbt/index.ts', smb: 'src/smb/index.ts' }
+const ENTRIES = { cli: 'src/cli/main.ts', index: 'src/index.ts', nbt: 'src/nbt/index.ts', smb: 'src/smb/index.ts', relay: 'src/mapping/fuse/relay.ts' }
 
 process.chdir(root)
 const began = performance.now()

@@ -1,5 +1,5 @@
 // npm test: starts the labs once, runs every test file, takes the labs down.
-// usage: node scripts/test.js [unit | lab | story | FILE...]    nothing: all
+// usage: node scripts/test.js [unit | lab | story | slow | FILE...]    nothing: all but slow, whose tests take minutes each
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -8,12 +8,14 @@ import { tsImport } from 'tsx/esm/api'
 
 const root = dirname(import.meta.dirname)
 const words = process.argv.slice(2)
+const isSlow = file => file.startsWith(join('test', 'slow'))
 
 const testsIn = folder =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.ts'))
     .map(name => join(folder, name))
-const files = words.length === 0 ? testsIn('test') : words.flatMap(word => (word.endsWith('.ts') ? [word] : testsIn(join('test', word))))
+const files =
+  words.length === 0 ? testsIn('test').filter(file => !isSlow(file)) : words.flatMap(word => (word.endsWith('.ts') ? [word] : testsIn(join('test', word))))
 const isUnit = file => file.startsWith(join('test', 'unit'))
 // the long ones first, so that the short ones fill the lanes at the end
 files.sort((a, b) => Number(isUnit(a)) - Number(isUnit(b)) || a.localeCompare(b))
@@ -25,7 +27,8 @@ if (elsewhere !== undefined) process.exit(elsewhere)
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
 const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
 const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
-const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, '--test-timeout=120000', '--test-reporter=spec']
+const limitMs = files.some(isSlow) ? 900_000 : 300_000
+const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, `--test-timeout=${limitMs}`, '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))
 tests.once('exit', (code, signal) => {
@@ -36,7 +39,7 @@ tests.once('exit', (code, signal) => {
 
 /** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
 async function startLabs({ ensurePackages, missing, startLab }, count) {
-  ensurePackages(['lab', 'rootless', 'capture', 'terminal', 'processes', 'wine', 'mingw'])
+  ensurePackages(['lab', 'rootless', 'capture', 'terminal', 'processes', 'fuse3', 'wine', 'mingw'])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
 }

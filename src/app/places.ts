@@ -1,4 +1,5 @@
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { constants } from 'node:fs'
+import { access, open, stat } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
 import type { Files } from '../smb/files.ts'
@@ -30,34 +31,31 @@ export async function lookAt(path: string, places: readonly Place[]): Promise<Th
   return lookOnShare(place.files, below.replaceAll(sep, '\\'))
 }
 
-function lookHere(path: string): Thing {
+/** Without blocking: a link may lead onto a shared mapping, which we serve ourselves. */
+async function lookHere(path: string): Promise<Thing> {
   try {
-    const stat = statSync(path)
-    if (!stat.isFile()) return { kind: stat.isDirectory() ? 'folder' : 'no file', from: 'path' }
+    const found = await stat(path)
+    if (!found.isFile()) return { kind: found.isDirectory() ? 'folder' : 'no file', from: 'path' }
   } catch (cause) {
     const errno = errnoOf(cause)
     return errno === 'ENOENT' || errno === 'ENOTDIR' ? undefined : { kind: 'unreadable', from: 'path', cause }
   }
   try {
-    accessSync(path, constants.X_OK)
+    await access(path, constants.X_OK)
   } catch (cause) {
     return { kind: 'not executable', from: 'path', cause }
   }
-  return { kind: 'file', from: 'path', head: headOf(path) }
+  return { kind: 'file', from: 'path', head: await headOf(path) }
 }
 
-function headOf(path: string): Buffer | undefined {
-  let fd: number
-  try {
-    fd = openSync(path, 'r')
-  } catch {
-    return undefined
-  }
+async function headOf(path: string): Promise<Head> {
+  const file = await open(path, 'r').catch(() => undefined)
+  if (file === undefined) return undefined
   try {
     const head = Buffer.alloc(HEAD)
-    return head.subarray(0, readSync(fd, head, 0, HEAD, 0))
+    return head.subarray(0, (await file.read(head, 0, HEAD, 0)).bytesRead)
   } finally {
-    closeSync(fd)
+    await file.close()
   }
 }
 

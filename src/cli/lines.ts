@@ -6,9 +6,9 @@ import type { End, Receipt } from '../run/receipt.ts'
 
 export function startLines({ shares, program }: Started): string[] {
   return shares.map(share => {
-    const how = `(SMB ${share.dialect}, ${share.encrypted ? 'encrypted' : share.signed ? 'signed' : 'not signed'})`
-    if (share.point === undefined) return `${share.label} is held for ${program} ${how}`
-    return `${share.label} is at ${share.point}, for ${share.mapping === 'private' ? `${program} alone` : program} ${how}`
+    const how = `SMB ${share.dialect}, ${share.encrypted ? 'encrypted' : share.signed ? 'signed' : 'not signed'}`
+    if (share.point === undefined) return `${share.label} is held for ${program} (${how})`
+    return `${share.label} is at ${share.point}, for ${share.mapping === 'private' ? `${program} alone` : 'all of this user'} (${how}, way ${share.way})`
   })
 }
 

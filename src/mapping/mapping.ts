@@ -24,6 +24,6 @@ export interface Mapping {
   readonly unused: Promise<void>
   /** Every process that can see the mapping now. */
   users(): Promise<readonly number[]>
-  /** Takes the mapping away under whoever still uses it; idempotent. */
-  end(): Promise<void>
+  /** Takes the mapping away under whoever still uses it; idempotent. May say how, for the receipt. */
+  end(): Promise<string | void>
 }

@@ -88,11 +88,11 @@ export const OPTIONS = {
   'no-expand': { kind: 'flag', common: false, help: 'leave {mount}, {drive} and {share} as they are', parse: yes },
   mapping: {
     kind: 'one',
-    arg: 'auto|private|none',
+    arg: 'auto|private|shared|none',
     common: false,
     fallback: 'auto',
-    help: 'private: seen by the program alone; none: a session only',
-    parse: choice('auto', 'private', 'none'),
+    help: 'private: seen by the program alone; shared: by all of this user; none: a session only; auto: private where this machine allows it',
+    parse: choice('auto', 'private', 'shared', 'none'),
   },
   transport: {
     kind: 'one',

@@ -8,6 +8,8 @@ export interface StartedShare {
   /** Where the program sees it; undefined for a session only. */
   readonly point: string | undefined
   readonly mapping: string
+  /** The technical way of the mapping, `b2`. */
+  readonly way: string
   /** `3.1.1` */
   readonly dialect: string
   readonly signed: boolean
@@ -70,13 +72,13 @@ export type RunEvent =
   | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string }
   /** The connection to a server is gone while it is needed, and could not be set up anew: what the program does on its shares fails. */
   | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
+  /** A lost connection was set up anew, in so many ms, and the program goes on. */
+  | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
+  | ({ readonly type: 'stale' } & Stale)
   /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
   | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
   /** The teardown failed in part, and nothing else did. */
   | { readonly type: 'not-given-back'; readonly error: NbtrunError }
-  /** A lost connection was set up anew, in so many ms, and the program goes on. */
-  | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
-  | ({ readonly type: 'stale' } & Stale)
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

@@ -1,11 +1,13 @@
-import type { NbtrunError } from '../base/errors.ts'
+import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
-import { openRoom } from '../mapping/fuse/room.ts'
+import { type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
+import type { Attach } from '../mapping/fuse/device.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
 import type { Mapping, Point } from '../mapping/mapping.ts'
 import { noMapping } from '../mapping/none.ts'
 import { makePoints } from '../mapping/points.ts'
 import type { Settings } from '../profile/settings.ts'
+import type { RunIo } from './events.ts'
 import type { Record } from './record.ts'
 
 /** Closing what a program left open may cost the server some time, ms. */
@@ -14,19 +16,18 @@ const MAPPING_MS = 4000
 export interface MapOptions {
   readonly settings: Settings
   readonly runId: string
-  /** XDG_RUNTIME_DIR */
-  readonly runtimeDir: string | undefined
+  readonly env: RunIo['env']
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, runId, runtimeDir }: MapOptions): Promise<Mapping> {
+export async function map(scope: Scope, record: Record, { settings, runId, env }: MapOptions): Promise<Mapping> {
   if (settings.mapping === 'none') {
     const mapping = await scope.acquire('map', 'mapping', { open: async () => noMapping(runId), undo: taken => taken.end(), undoMs: MAPPING_MS })
     record.mapped(mapping, [])
     return mapping
   }
   const { paths } = await scope.acquire('map', 'folders', {
-    open: async () => makePoints({ runId, wanted: settings.share.map(share => share.point), runtimeDir }),
+    open: async () => makePoints({ runId, wanted: settings.share.map(share => share.point), runtimeDir: env['XDG_RUNTIME_DIR'] }),
     undo: async points => points.remove(),
     undoMs: 500,
   })
@@ -34,31 +35,43 @@ export async function map(scope: Scope, record: Record, { settings, runId, runti
   const servers: FuseServer[] = []
   let mapped = false
   let unanswered: NbtrunError | undefined
-  const serve = (fd: number, { files, readOnly }: Point): FuseServer => {
+  const onWarning = (message: string): void => record.tell({ type: 'warning', message })
+  const serve = (attach: Attach, { files, readOnly }: Point, forAll: boolean): FuseServer => {
     const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-    const onWarning = (message: string): void => record.tell({ type: 'warning', message })
     const onFailure = (error: NbtrunError): void => {
       if (mapped) record.requestFailed(files.label, error)
       else unanswered ??= error
     }
-    const server = serveFuse({ fd, files, ...owner, readOnly, timeoutMs: settings['io-timeout'], onWarning, onFailure })
+    const server = serveFuse({ attach, files, ...owner, readOnly, forAll, timeoutMs: settings['io-timeout'], onWarning, onFailure })
     servers.push(server)
     return server
   }
-  const mapping = await scope.acquire('map', 'mapping', {
+  const kind = settings.mapping
+  const only = testedWay(env)
+  const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
+  const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const room = await openRoom({ points, serve, signal }).catch((thrown: unknown) => {
+      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning }).catch((thrown: unknown) => {
         throw unanswered ?? thrown
       })
       mapped = true
-      return room
+      return chosen
     },
-    undo: taken => taken.end(),
+    undo: taken => taken.mapping.end(),
     undoMs: MAPPING_MS,
   })
+  for (const refused of refusals) scope.note('map', 'refused', refused)
   record.mapped(
     mapping,
     points.map(({ path }, i) => ({ point: path, counters: servers[i]!.counters })),
   )
   return mapping
+}
+
+/** For tests: the way that NBTRUN_TEST_WAY names, and no other. */
+function testedWay(env: RunIo['env']): Way | undefined {
+  const name = env['NBTRUN_TEST_WAY'] ?? ''
+  const way = WAYS.find(known => known === name)
+  if (way === undefined && name !== '') throw new NbtrunError('USAGE', `NBTRUN_TEST_WAY ${name} is none of ${WAYS.join(', ')}`)
+  return way
 }

@@ -75,6 +75,8 @@ export class Record {
 
   /** A program got an error that says too little. Told once a share: one silence fails many requests. */
   requestFailed(share: string, error: NbtrunError): void {
+    const server = this.connected.find(({ files }) => files.label === share)?.server
+    if (server?.isUp === false) return server.inVain()
     if (this.#failing.has(share) || this.knowsLoss(error.message)) return
     this.#failing.add(share)
     this.tell({ type: 'request-failed', share, error })
@@ -112,8 +114,8 @@ export class Record {
 
   /** For the line that says what the program got. */
   started(): StartedShare[] {
-    return this.#shares().map(({ share, point, mapping, dialect, signing, encryption }) => {
-      return { label: share, point: point ?? undefined, mapping, dialect, signed: signing !== null, encrypted: encryption !== null }
+    return this.#shares().map(({ share, point, mapping, way, dialect, signing, encryption }) => {
+      return { label: share, point: point ?? undefined, mapping, way, dialect, signed: signing !== null, encrypted: encryption !== null }
     })
   }
 

@@ -34,7 +34,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   try {
     await verifier?.prepare()
     record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
-    const mapping = await map(scope, record, { settings, runId, runtimeDir: io.env['XDG_RUNTIME_DIR'] })
+    const mapping = await map(scope, record, { settings, runId, env: io.env })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {

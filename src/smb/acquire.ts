@@ -3,10 +3,10 @@ import type { Resource } from '../base/resource.ts'
 import type { Scope } from '../base/scope.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
-import type { Login } from './lifeline/reach.ts'
+import type { Login } from './lifeline/login.ts'
 import type { Tree } from './tree.ts'
 
-export type { Login } from './lifeline/reach.ts'
+export type { Login } from './lifeline/login.ts'
 
 /** How long one step of the teardown may take, ms. */
 const STEP_MS = 2000

@@ -18,7 +18,8 @@ const upTo = (protocol: string): string => `server max protocol = ${protocol}`
 const encrypts = (cipher: string): string[] => ['server smb encrypt = required', `server smb3 encryption algorithms = ${cipher}`]
 
 export const WIRES = {
-  '3.1.1 GMAC': { global: [signs('AES-128-GMAC')], dialect: '3.1.1', signing: 'AES-GMAC', encryption: null },
+  // what Samba speaks unless told otherwise, with everybody who has it
+  '3.1.1 GMAC': { global: [], dialect: '3.1.1', signing: 'AES-GMAC', encryption: null },
   '3.1.1 CMAC': { global: [signs('AES-128-CMAC')], dialect: '3.1.1', signing: 'AES-CMAC', encryption: null },
   '3.0.2': { global: [upTo('SMB3_02')], dialect: '3.0.2', signing: 'AES-CMAC', encryption: null },
   '2.1': { global: [upTo('SMB2_10')], dialect: '2.1', signing: 'HMAC-SHA256', encryption: null },

@@ -26,8 +26,8 @@ describe('SMB of every age, signed', { skip: noMapping, timeout: 120_000 }, () =
 
   test('-v says how it is protected', async () => {
     for (const [options, says] of [
-      [['--encrypt'], '(SMB 3.1.1, encrypted)'],
-      [only('2.1'), '(SMB 2.1, signed)'],
+      [['--encrypt'], '(SMB 3.1.1, encrypted'],
+      [only('2.1'), '(SMB 2.1, signed'],
     ] as const) {
       const { stderr } = await nbtrun(lab, ['true'], { options: [...options, '-v'] })
       assert.ok(stderr.includes(says), stderr)

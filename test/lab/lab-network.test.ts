@@ -165,7 +165,8 @@ test('a lab whose owner was killed ends by itself, and the next start removes it
   owner.kill('SIGKILL')
   await once(owner, 'exit')
   const deadline = Date.now() + 5000
-  while (left.members.some(isAlive) && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5))
+  const remains = (): boolean => left.members.some(isAlive) || left.networks.flatMap(processesIn).length > 0
+  while (remains() && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5))
   assert.deepEqual(left.members.filter(isAlive), [])
   writeFileSync(join(left.folder, 'left-behind'), '')
   await using next = await startLab({ servers: {}, clients: [], reachable: false })

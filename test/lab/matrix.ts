@@ -22,7 +22,7 @@ export interface CellResult {
 export async function runCell(cell: Cell, files: readonly string[], labs: readonly Lab[], log: string): Promise<CellResult> {
   const began = performance.now()
   const paths = files.map(name => join(REPOSITORY, 'test', 'lab', `${name}.test.ts`))
-  const options = ['--import', 'tsx', '--test', `--test-concurrency=${labs.length}`, '--test-timeout=120000', '--test-reporter=spec']
+  const options = ['--import', 'tsx', '--test', `--test-concurrency=${labs.length}`, '--test-timeout=300000', '--test-reporter=spec']
   // a test run inside a test run is otherwise taken for one of its files
   const { NODE_TEST_CONTEXT: _, ...own } = process.env
   const env = { ...own, ...cellEnv(cell), [POOL]: labs.map(({ file }) => file).join(':') }
@@ -31,7 +31,10 @@ export async function runCell(cell: Cell, files: readonly string[], labs: readon
     env,
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  const end = (): void => void child.kill('SIGKILL')
+  process.once('exit', end)
   const [code] = (await once(child, 'close')) as [number | null]
+  process.off('exit', end)
   const said = readFileSync(log, 'utf8')
   const count = (what: string): number => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(said)?.[1] ?? 0)
   const failed = count('fail') + count('cancelled')

@@ -21,6 +21,7 @@ const GROUPS = {
   capture: { tshark: 'tshark', dumpcap: 'tshark' },
   terminal: { python3: 'python3' },
   processes: { ps: 'procps' },
+  fuse3: { fusermount3: 'fuse3' },
   wine: { wine: 'wine', wine64: 'wine64' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>

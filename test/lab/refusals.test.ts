@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { Credentials } from '../../src/smb/auth/credentials.ts'
+import { Secret } from '../../src/smb/auth/secret.ts'
+import { spnegoNtlm } from '../../src/smb/auth/spnego.ts'
+import { Connection } from '../../src/smb/connection.ts'
+import { Session } from '../../src/smb/session.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
+import { SECURITY_MODE } from '../../src/smb/smb2/negotiate.ts'
+import { STATUS } from '../../src/smb/status.ts'
+import { openTransport } from '../../src/smb/transport.ts'
+import { Tree } from '../../src/smb/tree.ts'
+import { field, type Meddler, proxy } from '../story/proxy.ts'
 import { judge, type Lab, missing, startLab } from './index.ts'
 import { noLab, nothingLeft } from './nbtrun.ts'
 
@@ -9,7 +20,7 @@ const SERVERS = {
   srv2: { global: ['server min protocol = NT1', 'server max protocol = NT1'] },
 }
 
-describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 60_000 }, () => {
+describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 115_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: SERVERS })
@@ -57,6 +68,27 @@ describe('what is not good enough is refused in one line, once, and given back',
     )
   })
 
+  test('a guest, by a server that requires signatures', async () => {
+    // Samba lets guests in all the same: what Windows answers is put in its mouth
+    const meddler: Meddler = {
+      fromServer(frame) {
+        if (field.command(frame) === COMMAND.NEGOTIATE) frame.writeUInt16LE(SECURITY_MODE.SIGNING_ENABLED | SECURITY_MODE.SIGNING_REQUIRED, 64 + 2)
+        if (field.command(frame) !== COMMAND.TREE_CONNECT) return frame
+        frame.writeUInt32LE(STATUS.ACCESS_DENIED, 8)
+        return Buffer.concat([frame.subarray(0, 64), Buffer.from('090000000000000000', 'hex')])
+      },
+    }
+    await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
+    const host = '127.0.0.1'
+    const transport = await openTransport({ host, mode: 'tcp', port: between.port, timeoutMs: 2000 })
+    const connection = await Connection.negotiate(transport, { host, ioTimeoutMs: 2000 })
+    const guest = Credentials.fromPassword({ user: 'guest', domain: '', workstation: '' }, Secret.fromText(''))
+    const session = await Session.setup(connection, spnegoNtlm(guest, host), { who: 'guest', allowUnsigned: true })
+    await assert.rejects(Tree.connect(session, 'open'), { code: 'SIGNING_REQUIRED', message: /STATUS_ACCESS_DENIED: it requires signed requests/ })
+    assert.equal((await connection.close()).how, 'clean')
+    await nothingLeft(lab)
+  })
+
   test('SMB1, asked for', async () => {
     const says = /--min-dialect asks for SMB1 \(NT1\), which this version cannot speak yet; the oldest is 2\.0\.2 \[USAGE\]/
     await refused('//srv/app', ['--auth-file', lab.authFile(), '--min-dialect', 'NT1'], says)
@@ -99,7 +131,7 @@ describe('what is not good enough is refused in one line, once, and given back',
   }
 })
 
-describe('a server that takes no NTLM', { skip: noLab, timeout: 60_000 }, () => {
+describe('a server that takes no NTLM', { skip: noLab, timeout: 115_000 }, () => {
   test('is told from a wrong password', async () => {
     await using lab = await startLab({ servers: { srv: { global: ['ntlm auth = disabled'] }, srv2: {} } })
     const { stderr } = await lab.run('client1', ['nbtrun', '--share', '//srv/app', '--auth-file', lab.authFile(), '--', 'true'])
@@ -108,7 +140,7 @@ describe('a server that takes no NTLM', { skip: noLab, timeout: 60_000 }, () => 
   })
 })
 
-describe('a refused login', { skip: missing('lab', 'capture'), timeout: 60_000 }, () => {
+describe('a refused login', { skip: missing('lab', 'capture'), timeout: 115_000 }, () => {
   test('is the only one of a run: the other servers are not tried with the same password', async () => {
     await using lab = await startLab()
     const capture = await lab.capture('client1')

@@ -28,6 +28,9 @@ export async function worked(lab: Lab, options: readonly string[], share = '//sr
   return receipt.shares.flatMap(({ dialect, signing, encryption }) => [dialect, signing, encryption])
 }
 
+/** What two kernels say to each other about a segment that came twice: a busy machine, no word of ours. */
+const KERNELS = /^((D-SACK Sequence|Duplicate ACK \(#\d+\))\|?)+$/
+
 /** A run as tshark sees it, which knows the password: nothing malformed, and the goodbyes in their order. */
 export async function judged(lab: Lab, options: readonly string[]): Promise<void> {
   const capture = await lab.capture('client1')
@@ -47,6 +50,9 @@ export async function judged(lab: Lab, options: readonly string[]): Promise<void
       ['FIN', stream.server],
     ],
   )
-  assert.deepEqual([judgement.malformed(stream.client), judgement.malformed(stream.server)], [[], []])
+  assert.deepEqual(
+    judgement.complaints.filter(({ text }) => !KERNELS.test(text)),
+    [],
+  )
   await nothingLeft(lab)
 }

@@ -1,6 +1,7 @@
 // The connection goes while a request is under way: what can be sent again is, what cannot is EIO.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { NbtrunError } from '../../src/base/errors.ts'
@@ -122,9 +123,9 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
     const lab = await useLab()
     const { told } = await scene(lab, async ({ files }, trap) => {
       for (const name of ['a', 'b']) await make(files, name, name)
-      trap.arm('SET_INFO')
+      trap.arm('CREATE') // the first of three in one frame
       await assert.rejects(files.rename('a', 'c', false), unknown)
-      trap.arm('SET_INFO')
+      trap.arm('CREATE')
       await assert.rejects(files.remove('b', false), unknown)
       assert.equal((await files.stat('c')).size, 1)
     })
@@ -188,16 +189,43 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
     await nothingLeft(lab)
   })
 
+  test('a second login that is refused is never tried again, and the key is wiped at once', async () => {
+    const lab = await useLab()
+    const account = (flags: string): Promise<string> => lab.server().tool('pdbedit', '--modify', '--user', 'alice', '--account-control', `[${flags}]`)
+    const trap = new Trap()
+    {
+      await using between = await proxy({ host: lab.server().address, port: 445 }, trap)
+      const { files, credentials, told, close } = await lasting(lab, between.port)
+      await account('D')
+      try {
+        trap.arm('CREATE')
+        for (let i = 0; i < 3; i++) await assert.rejects(files.stat(''), { code: 'ACCOUNT_DISABLED', facts: { errno: 'EIO' } })
+        assert.throws(() => credentials.key?.bytes, { code: 'CLOSED' })
+        assert.equal(between.taken, 2)
+        assert.equal(told.length, 1)
+        assert.match(told[0] ?? '', /^lost: .*STATUS_ACCOUNT_DISABLED/)
+        const steps = await close()
+        assert.deepEqual(
+          steps.map(({ status }) => status),
+          Array(4).fill('CONNECTION_LOST'),
+        )
+      } finally {
+        await account('')
+      }
+    }
+    await nothingLeft(lab)
+  })
+
   test('a server that goes at every request is left alone after some tries', async () => {
     const lab = await useLab()
-    let reads = 0
+    const cut = new Set<Socket>() // an interim answer may come before the answer
     {
       await using between = await proxy(
         { host: lab.server().address, port: 445 },
         {
           fromServer(frame, { client, server }) {
             if (field.command(frame) !== COMMAND.READ) return frame
-            reads++
+            cut.add(client)
             client.resetAndDestroy()
             server.destroy()
             return undefined
@@ -208,7 +236,7 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
       await make(files, 'deadly', 'x')
       const file = await files.open('deadly', { read: true })
       await assert.rejects(file.read(0, 1), { code: 'CONNECTION_LOST' })
-      assert.equal(reads, 4)
+      assert.equal(cut.size, 4)
       await close()
     }
     await nothingLeft(lab)

@@ -31,10 +31,13 @@ export interface Owner {
   readonly uid: number
   readonly gid: number
   readonly readOnly: boolean
+  /** Whoever sees the files may write them, as far as the server lets our user: what root starts may drop to another user. */
+  readonly forAll: boolean
 }
 
 /**
- * What stat(2) shows. A share knows one user, so files are his: 0755, or 0555 with the READONLY attribute. On a directory that attribute
+ * What stat(2) shows. A share knows one user, so files are his: 0755 (0777 where others work with them), or 0555 with the
+ * READONLY attribute. On a directory that attribute
  * forbids nothing (Windows marks folders with a custom look by it), so only a read-only mapping takes its write permission.
  */
 export function attributesOf(info: FileInfo, nodeId: number, linked: boolean, owner: Owner): Attributes {
@@ -46,7 +49,7 @@ export function attributesOf(info: FileInfo, nodeId: number, linked: boolean, ow
     accessed: unixTime(info.accessed),
     modified: unixTime(info.written),
     changed: unixTime(info.changed),
-    mode: (info.directory ? S_IFDIR : S_IFREG) | (fixed ? 0o555 : 0o755),
+    mode: (info.directory ? S_IFDIR : S_IFREG) | (fixed ? 0o555 : owner.forAll ? 0o777 : 0o755),
     links: linked ? 1 : 0,
     uid: owner.uid,
     gid: owner.gid,

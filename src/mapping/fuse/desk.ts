@@ -4,7 +4,7 @@ import { type Codec, Writer } from '../../base/wire.ts'
 import type { Device } from './device.ts'
 import { type ErrnoName, errnoNumber } from './errno.ts'
 import { OP, OP_NAMES } from './protocol/constants.ts'
-import { REPLY_HEADER_LENGTH, type RequestHeader, replyHeader } from './protocol/header.ts'
+import { type RequestHeader, replyHeader } from './protocol/header.ts'
 import { isDying } from './signals.ts'
 
 /**
@@ -42,18 +42,21 @@ export class Ask {
     return this.#ended
   }
 
-  /** Each way to answer returns whether the kernel took it: when it did not, what the request produced must be undone. */
-  answer<T>(codec: Codec<T>, value: T): boolean {
-    return this.#end(0, writer => codec.put(writer, value))
+  answer<T>(codec: Codec<T>, value: T): void {
+    if (this.#end(0)) this.#desk.send(this.header.unique, 0, writer => codec.put(writer, value))
   }
-  answerBytes(data: Buffer): boolean {
-    return this.#end(0, undefined, data)
+  answerBytes(data: Buffer): void {
+    if (this.#end(0)) this.#desk.send(this.header.unique, 0, undefined, data)
   }
-  done(): boolean {
-    return this.#end(0)
+  done(): void {
+    if (this.#end(0)) this.#desk.send(this.header.unique, 0)
   }
-  fail(errno: ErrnoName): boolean {
-    return this.#end(errnoNumber(errno))
+  fail(errno: ErrnoName): void {
+    if (this.#end(errnoNumber(errno))) this.#desk.send(this.header.unique, errnoNumber(errno))
+  }
+  /** Answers with something that the kernel is to hold from now on. Whether it took it: when it did not, what the request produced must be undone. */
+  async offer(put: (writer: Writer) => void): Promise<boolean> {
+    return this.#end(0) && (await this.#desk.offer(this.header.unique, put))
   }
   /** For requests that the kernel wants no answer to. */
   drop(): void {
@@ -61,17 +64,16 @@ export class Ask {
     this.#desk.settled(this, 0)
   }
 
-  #end(error: number, put?: (writer: Writer) => void, data?: Buffer): boolean {
+  /** False when it was ended before. */
+  #end(error: number): boolean {
     if (this.#ended) return false
     this.#ended = true
     this.#desk.settled(this, error)
-    return this.#desk.send(this.header.unique, error, put, data)
+    return true
   }
 }
 
 export interface DeskListener {
-  /** What no program could be told. */
-  readonly warn: (message: string) => void
   /** A request was not answered within its time. */
   readonly late: (error: NbtrunError) => void
   /** One line per answered request. */
@@ -112,7 +114,7 @@ export class Desk {
   interrupt(unique: number, interrupter: Ask): void {
     const ask = this.#waiting.get(unique)
     // answered already, or on its way to us: the kernel knows which, and asks again in the second case
-    if (ask === undefined) return void interrupter.fail('EAGAIN')
+    if (ask === undefined) return interrupter.fail('EAGAIN')
     interrupter.drop()
     if (ask.cancel !== undefined || isDying(ask.header.pid)) return this.#endEarly(ask, 'EINTR')
     ask.dueAt = Math.min(ask.dueAt, now() + PATIENCE_MS)
@@ -132,20 +134,22 @@ export class Desk {
     this.#tell.trace?.(`${OP_NAMES.get(opcode) ?? opcode} node ${nodeId}: ${error === 0 ? 'ok' : `errno ${error}`} (${(now() - ask.since).toFixed(1)} ms)`)
   }
 
-  send(unique: number, error: number, put?: (writer: Writer) => void, data?: Buffer): boolean {
+  send(unique: number, error: number, put?: (writer: Writer) => void, data?: Buffer): void {
+    this.#device?.send(this.#reply(unique, error, put, data), data?.length === 0 ? undefined : data)
+  }
+
+  offer(unique: number, put: (writer: Writer) => void): boolean | Promise<boolean> {
+    return this.#device?.offer(this.#reply(unique, 0, put)) ?? false
+  }
+
+  /** Good until the next one. */
+  #reply(unique: number, error: number, put?: (writer: Writer) => void, data?: Buffer): Buffer {
     const w = this.#writer
     w.pos = 0
     replyHeader.put(w, { length: 0, error, unique })
     put?.(w)
     w.patchU32(0, w.pos + (data?.length ?? 0))
-    const how = this.#device?.send(w.done(), data?.length === 0 ? undefined : data)
-    if (how !== 'refused') return how === 'sent'
-    // an unanswered request would hang its program for ever
-    this.#tell.warn(`the kernel refused a reply of ${w.pos + (data?.length ?? 0)} bytes`)
-    w.pos = 0
-    replyHeader.put(w, { length: REPLY_HEADER_LENGTH, error: errnoNumber('EIO'), unique })
-    this.#device?.send(w.done())
-    return false
+    return w.done()
   }
 
   #endEarly(ask: Ask, errno: ErrnoName): void {

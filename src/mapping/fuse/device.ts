@@ -1,10 +1,13 @@
 import { closeSync, read as readFile, writeSync, writevSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { errnoOf } from '../../base/errors.ts'
+import { Reader, Writer } from '../../base/wire.ts'
+import { errnoNumber } from './errno.ts'
+import { REPLY_HEADER_LENGTH, replyHeader } from './protocol/header.ts'
 
 /** What one read of /dev/fuse needs room for: the largest write and its headers. */
 export const MAX_WRITE = 1 << 20
-const MESSAGE_LENGTH = MAX_WRITE + 4096
+export const MESSAGE_LENGTH = MAX_WRITE + 4096
 /** Buffers of a megabyte kept for reuse: fresh ones cost a page fault for every 4 KiB. */
 const SPARE_BUFFERS = 8
 const READS_IN_FLIGHT = 2
@@ -12,26 +15,36 @@ const READS_IN_FLIGHT = 2
 export interface DeviceEvents {
   /** One request of the kernel. The message is good until the call returns, or until `giveBack` if `keep` was called meanwhile. */
   message(message: Buffer): void
-  /** No request will come any more: the mount ended (ENODEV), was aborted, or `close` was called. Called once. */
-  end(): void
+  /** The kernel does not take a reply of so many bytes. It was told EIO instead, as an unanswered request would hang its program for ever. */
+  refused(length: number): void
+  /** No request will come any more: the mount ended (ENODEV), was aborted, or `close` was called. Called once; `why` where it was none of these. */
+  end(why?: string): void
 }
 
-/** A file descriptor of /dev/fuse whose mount is served here. It belongs to the device from now on. */
+/** A mount that is served here, through a descriptor of /dev/fuse or through a process that holds one. */
 export interface Device {
-  /** Sends one reply. `gone`: nobody waits for it any more. `refused`: the kernel does not take it, the request still waits. */
-  send(header: Buffer, data?: Buffer): 'sent' | 'gone' | 'refused'
+  /** Sends one reply. The header may change afterwards, the data must not. */
+  send(header: Buffer, data?: Buffer): void
+  /** The same, and whether the kernel took it: when it did not, nobody waits for it any more, and what the request produced must be undone. */
+  offer(header: Buffer, data?: Buffer): boolean | Promise<boolean>
   /** The message being delivered outlives its call; returns what to give back. */
   keep(): Buffer
   giveBack(buffer: Buffer): void
   close(): void
 }
 
-export type OpenDevice = (fd: number, events: DeviceEvents) => Device
+/** Begins to serve. */
+export type Attach = (events: DeviceEvents) => Device
 
-/** Polled where this Node lets us, else with blocking reads. */
-export const openDevice: OpenDevice = (fd, events) => {
+/** Polled where this Node lets us, else undefined. The descriptor must have been mounted, and belongs to the device. */
+export function polledDevice(fd: number): Attach | undefined {
   const handle = pollable(fd)
-  return handle === undefined ? threadedDevice(fd, events) : polledDevice(fd, events, handle)
+  return handle === undefined ? undefined : events => new Polled(fd, events, handle)
+}
+
+/** With blocking reads, which nothing but the mount's end or the process's own SIGKILL ends: `process.exit` waits for them. */
+export function threadedDevice(fd: number): Attach {
+  return events => new Threaded(fd, events)
 }
 
 /** The part of libuv's Pipe handle used here: not public in Node, hence the checks in `pollable`. */
@@ -72,16 +85,30 @@ abstract class Base implements Device {
 
   abstract close(): void
 
-  send(header: Buffer, data?: Buffer): 'sent' | 'gone' | 'refused' {
-    if (this.#ended) return 'gone'
+  send(header: Buffer, data?: Buffer): void {
+    this.offer(header, data)
+  }
+
+  offer(header: Buffer, data?: Buffer): boolean {
+    if (this.#ended) return false
     try {
       if (data === undefined) writeSync(this.fd, header)
       else writevSync(this.fd, [header, data])
-      return 'sent'
+      return true
     } catch (error) {
       const code = errnoOf(error)
-      return code === 'EINVAL' || code === 'ENOMEM' || code === 'E2BIG' ? 'refused' : 'gone' // ENOENT: interrupted or aborted; EPERM, ENODEV: unmounted
+      if (code === 'EINVAL' || code === 'ENOMEM' || code === 'E2BIG') this.#refused(header, header.length + (data?.length ?? 0))
+      return false // ENOENT: interrupted or aborted; EPERM, ENODEV: unmounted
     }
+  }
+
+  #refused(header: Buffer, length: number): void {
+    const { error, unique } = replyHeader.get(new Reader(header))
+    if (length === REPLY_HEADER_LENGTH && error === errnoNumber('EIO')) return
+    this.events.refused(length)
+    const w = new Writer(REPLY_HEADER_LENGTH)
+    replyHeader.put(w, { length: REPLY_HEADER_LENGTH, error: errnoNumber('EIO'), unique })
+    this.offer(w.done())
   }
 
   keep(): Buffer {
@@ -176,9 +203,3 @@ class Threaded extends Base {
     this.#closing = true
   }
 }
-
-export function polledDevice(fd: number, events: DeviceEvents, handle: PipeHandle): Device {
-  return new Polled(fd, events, handle)
-}
-
-export const threadedDevice: OpenDevice = (fd, events) => new Threaded(fd, events)

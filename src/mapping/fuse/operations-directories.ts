@@ -23,7 +23,8 @@ export function directoryOperations(share: Share): Operations {
     const dir = handles.directory(fh)
     await dir.fetch(Math.max(0, offset - DOTS), offset === 0)
     const { bytes, entered } = page(share, dir, offset, size, plus)
-    if (!ask.answerBytes(bytes)) for (const node of entered) nodes.forget(node, 1)
+    if (entered.length === 0) ask.answerBytes(bytes)
+    else if (!(await ask.offer(w => w.bytes(bytes)))) for (const node of entered) nodes.forget(node, 1)
   }
 
   return {
@@ -31,7 +32,7 @@ export function directoryOperations(share: Share): Operations {
       openRequest.get(r)
       const node = nodes.get(ask.header.nodeId)
       const handle = handles.addDirectory(node, await files.open(nodes.path(node), { read: true, directory: true }))
-      if (!ask.answer(openReply, { fh: handle.fh, flags: 0 })) await handles.releaseDirectory(handle)
+      if (!(await ask.offer(w => openReply.put(w, { fh: handle.fh, flags: 0 })))) await handles.releaseDirectory(handle)
     },
 
     [OP.READDIR]: (ask, r) => list(ask, r, false),
@@ -44,7 +45,7 @@ export function directoryOperations(share: Share): Operations {
     },
 
     /** Names are on the server when the request that made them is answered. */
-    [OP.FSYNCDIR]: ask => void ask.done(),
+    [OP.FSYNCDIR]: ask => ask.done(),
   }
 }
 

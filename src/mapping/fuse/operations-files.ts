@@ -29,7 +29,7 @@ export function fileOperations(share: Share, device: () => Device): Operations {
         throw fault('ESTALE', `${node.name}, replaced meanwhile`) // the kernel looks again
       }
       const handle = handles.addFile(node, file, read, write)
-      if (!ask.answer(openReply, { fh: handle.fh, flags: FOPEN_DIRECT_IO })) await handles.releaseFile(handle)
+      if (!(await ask.offer(w => openReply.put(w, { fh: handle.fh, flags: FOPEN_DIRECT_IO })))) await handles.releaseFile(handle)
     },
 
     [OP.CREATE]: async (ask, r) => {
@@ -42,7 +42,7 @@ export function fileOperations(share: Share, device: () => Device): Operations {
       const node = nodes.enter(parent, name, info)
       const handle = handles.addFile(node, file, read, write)
       const entry = { nodeId: node.id, attributes: share.attributes(node, info) }
-      if (ask.answer(createReply, { entry, open: { fh: handle.fh, flags: FOPEN_DIRECT_IO } })) return
+      if (await ask.offer(w => createReply.put(w, { entry, open: { fh: handle.fh, flags: FOPEN_DIRECT_IO } }))) return
       nodes.forget(node, 1)
       await handles.releaseFile(handle)
     },

@@ -38,7 +38,7 @@ export function lockOperations(share: Share): Operations {
       return
     }
     const takeBack = await table.lock(wish, ask.cancel?.signal)
-    if (!ask.done()) await takeBack()
+    if (!(await ask.offer(() => {}))) await takeBack()
   }
 
   return {

@@ -12,9 +12,9 @@ import type { Operations, Share } from './share.ts'
 export function nameOperations(share: Share): Operations {
   const { files, nodes } = share
 
-  const answerEntry = (ask: Ask, parent: Node, name: string, info: FileInfo): void => {
+  const answerEntry = async (ask: Ask, parent: Node, name: string, info: FileInfo): Promise<void> => {
     const node = nodes.enter(parent, name, info)
-    if (!ask.answer(entryReply, { nodeId: node.id, attributes: share.attributes(node, info) })) nodes.forget(node, 1)
+    if (!(await ask.offer(w => entryReply.put(w, { nodeId: node.id, attributes: share.attributes(node, info) })))) nodes.forget(node, 1)
   }
 
   const renameTo = async (ask: Ask, { newParent, flags, from, to }: RenameRequest): Promise<void> => {
@@ -29,13 +29,13 @@ export function nameOperations(share: Share): Operations {
   return {
     [OP.LOOKUP]: async (ask, r) => {
       const { parent, name, path } = share.place(ask, r)
-      answerEntry(ask, parent, name, await files.stat(path))
+      await answerEntry(ask, parent, name, await files.stat(path))
     },
 
     [OP.MKDIR]: async (ask, r) => {
       share.mayWrite()
       const { parent, name, path } = share.placeIn(nodes.get(ask.header.nodeId), mkdirRequest.get(r))
-      answerEntry(ask, parent, name, await files.makeDirectory(path))
+      await answerEntry(ask, parent, name, await files.makeDirectory(path))
     },
 
     [OP.MKNOD]: async (ask, r) => {
@@ -45,7 +45,7 @@ export function nameOperations(share: Share): Operations {
       if (kind !== 0 && kind !== S_IFREG) throw fault('EPERM', 'making a special file')
       const { parent, name, path } = share.placeIn(nodes.get(ask.header.nodeId), request.name)
       const info = await share.withOpen(path, { write: true, directory: false, disposition: 'create' }, file => Promise.resolve(file.info))
-      answerEntry(ask, parent, name, info)
+      await answerEntry(ask, parent, name, info)
     },
 
     [OP.UNLINK]: async (ask, r) => {

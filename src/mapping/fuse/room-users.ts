@@ -42,7 +42,7 @@ export async function usersOf(devices: ReadonlySet<string>, except: number): Pro
 }
 
 /** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks. */
-async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
+export async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
   try {
     return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
       .split('\n')

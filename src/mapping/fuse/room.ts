@@ -1,25 +1,38 @@
 import { realpathSync } from 'node:fs'
-import { NbtrunError } from '../../base/errors.ts'
 import { deferred, now, pause } from '../../base/time.ts'
 import type { Mapping, Point } from '../mapping.ts'
-import { loadTakeDescriptor } from './pidfd.ts'
-import { Helper, HELPER_FUSE_FD } from './room-helper.ts'
-import { findTools, mayMount, requireFuse, type Tools } from './room-tools.ts'
+import type { Attach } from './device.ts'
+import { Devices, endRelay } from './devices.ts'
+import { requireFuse } from './failures.ts'
+import type { Helper } from './helper.ts'
+import { B1 } from './room-b1.ts'
+import { B2 } from './room-b2.ts'
+import { ROOT } from './room-root.ts'
 import { devicesAt, mountNamespace, usersOf } from './room-users.ts'
+import { type Made, type Mount, ROOM_TOOLS, type RoomPlan, type RoomWay } from './room-way.ts'
+import { findTools } from './tools.ts'
 
 /** What serves one point's mount. `gone` resolves when the last process that could see the mount is gone, or after `close`. */
 export interface FuseServerLike {
   readonly gone: Promise<unknown>
+  /** Paths below the share of what programs have open. */
+  openFiles(): readonly string[]
   /** Closes the FUSE descriptor, which cuts off whoever still uses the mount. */
   close(): unknown
 }
 
-export interface RoomOptions {
+/** What every way through FUSE needs. */
+export interface FuseMappingOptions {
   readonly points: readonly Point[]
-  /** Serves the FUSE descriptor, which is the server's to close. */
-  readonly serve: (fd: number, point: Point) => FuseServerLike
+  /** Serves one mount. `forAll`: its files are writable for all who see it, not for our user alone. */
+  readonly serve: (attach: Attach, point: Point, forAll: boolean) => FuseServerLike
   readonly signal: AbortSignal
+  /** Read with blocking reads, also where polling would do. */
+  readonly blocking?: boolean
 }
+
+const WAYS = { root: ROOT, b2: B2, b1: B1 } as const satisfies Record<string, RoomWay>
+export type RoomWayName = keyof typeof WAYS
 
 const ENTER_MS = 10_000
 
@@ -28,79 +41,74 @@ const ENTER_MS = 10_000
  * namespace that maps this user to itself) and holds it until the program is inside; from then on the mounts live exactly as long as their last user.
  * Throws MAPPING_FAILED with the cure.
  */
-export async function openRoom({ points, serve, signal }: RoomOptions): Promise<Mapping> {
+export async function openRoom(name: RoomWayName, { points, serve, signal, blocking = false }: FuseMappingOptions): Promise<Mapping> {
   signal.throwIfAborted()
-  const tools = findTools()
-  requireFuse()
-  const root = mayMount()
-  const starting = Helper.start(tools.sh, unshareWords(tools, root), [tools.mount, ...points.flatMap(point => mountWords(point, root))])
-  const [take, helper] = await Promise.all([loadTakeDescriptor(), starting]).catch(async (thrown: unknown) => {
-    await starting.then(
-      left => left.kill(),
-      () => {},
-    )
-    throw thrown
-  })
+  const way: RoomWay = WAYS[name]
+  const tools = findTools('a private mapping', ROOM_TOOLS)
+  requireFuse(true)
+  const devices = new Devices(blocking)
   const servers: FuseServerLike[] = []
+  const plan: RoomPlan = {
+    tools,
+    mounts: points.map(point => mountOf(point, !way.user)),
+    blocking,
+    serve: (attach, index) => void servers.push(serve(attach, points[index]!, !way.user)),
+    serveFd: async (fd, index) => plan.serve(await devices.attach(fd), index),
+    signal,
+  }
+  const helper = await way.start(plan)
   try {
-    for (const point of points) {
-      await expectLine(helper, 'mounted', signal)
-      servers.push(serve(take(helper.pid, HELPER_FUSE_FD), point))
-      helper.goOn()
-    }
-    await expectLine(helper, 'done', signal)
+    const made = await way.build(helper, plan)
     const paths = points.map(point => realpathSync(point.path))
-    return new Room(tools, root, helper, servers, await mountNamespace(helper.pid), await devicesAt(helper.pid, paths))
+    return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), await devicesAt(made.pid, paths))
   } catch (thrown) {
     await Promise.allSettled(servers.map(server => server.close())) // first: the helper may be waiting for an answer
-    await helper.kill()
+    await Promise.all([helper.kill(), devices.end()])
     throw thrown
   }
 }
 
-function unshareWords(tools: Tools, root: boolean): readonly string[] {
-  return [tools.unshare, ...(root ? [] : ['--user', '--map-current-user', '--keep-caps']), '--mount', '--propagation', 'slave', '--']
-}
-
-function mountWords({ files, path, readOnly }: Point, root: boolean): readonly string[] {
+/** `others`: also users other than ours may use it, as far as the files' modes let them: a program that root starts may drop to another user. */
+export function mountOf({ files, path, readOnly }: Point, others: boolean): Mount {
   const uid = process.geteuid?.() ?? 0
   const gid = process.getegid?.() ?? 0
   const options = [`rootmode=40000,user_id=${uid},group_id=${gid},nosuid,nodev`]
   if (readOnly) options.push('ro')
-  if (root) options.push('allow_other,default_permissions') // for a program that drops to another user
-  return [files.label, path, options.join(',')]
-}
-
-async function expectLine(helper: Helper, want: string, signal: AbortSignal): Promise<void> {
-  const got = await helper.line(signal)
-  if (got !== want) throw new NbtrunError('MAPPING_FAILED', `the private mapping failed (${got} instead of ${want})`)
+  if (others) options.push('allow_other,default_permissions')
+  return { source: files.label, path, options: options.join(',') }
 }
 
 class Room implements Mapping {
   readonly kind = 'private'
-  readonly way: 'root' | 'b2'
+  readonly way: RoomWayName
   readonly unused: Promise<void>
-  readonly #tools: Tools
+  readonly #plan: RoomPlan
   readonly #helper: Helper
+  readonly #made: Made
   readonly #servers: readonly FuseServerLike[]
+  readonly #devices: Devices
   readonly #namespace: string | null | undefined
-  readonly #devices: ReadonlySet<string>
+  readonly #numbers: ReadonlySet<string>
   #ended: Promise<void> | undefined
 
   constructor(
-    tools: Tools,
-    root: boolean,
+    way: RoomWayName,
+    plan: RoomPlan,
     helper: Helper,
+    made: Made,
     servers: readonly FuseServerLike[],
+    devices: Devices,
     namespace: string | null | undefined,
-    devices: ReadonlySet<string>,
+    numbers: ReadonlySet<string>,
   ) {
-    this.way = root ? 'root' : 'b2'
-    this.#tools = tools
+    this.way = way
+    this.#plan = plan
     this.#helper = helper
+    this.#made = made
     this.#servers = servers
-    this.#namespace = namespace
     this.#devices = devices
+    this.#namespace = namespace
+    this.#numbers = numbers
     const { promise, resolve } = deferred<void>()
     this.unused = promise
     void Promise.allSettled(servers.map(server => server.gone)).then(() => resolve())
@@ -111,9 +119,9 @@ class Room implements Mapping {
    * as an ordinary user leaves the program without a capability; the folder is changed inside, for the way in resets it.
    */
   enter(cwd: string): readonly string[] {
-    const { nsenter, env, setpriv } = this.#tools
-    const user = this.way === 'root' ? [] : ['--user', '--preserve-credentials']
-    return [nsenter, '--target', `${this.#helper.pid}`, ...user, '--mount', '--', env, `--chdir=${cwd}`, '--', setpriv, '--pdeathsig', 'TERM', '--']
+    const { nsenter, env, setpriv } = this.#plan.tools
+    const user = WAYS[this.way].user ? ['--user', '--preserve-credentials'] : []
+    return [nsenter, '--target', `${this.#made.pid}`, ...user, '--mount', '--', env, `--chdir=${cwd}`, '--', setpriv, '--pdeathsig', 'TERM', '--']
   }
 
   async entered(pid: number): Promise<void> {
@@ -123,11 +131,11 @@ class Room implements Mapping {
       if (namespace === undefined || namespace === this.#namespace || now() > dueAt) break
       await pause(1)
     }
-    await this.#helper.leave()
+    await this.#made.leave()
   }
 
   users(): Promise<readonly number[]> {
-    return usersOf(this.#devices, this.#helper.pid)
+    return usersOf(this.#numbers, this.#made.pid)
   }
 
   end(): Promise<void> {
@@ -137,6 +145,6 @@ class Room implements Mapping {
 
   async #end(): Promise<void> {
     await Promise.allSettled(this.#servers.map(server => server.close()))
-    await this.#helper.leave()
+    await Promise.all([endRelay(this.#helper), this.#devices.end()])
   }
 }

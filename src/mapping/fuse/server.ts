@@ -3,7 +3,7 @@ import { deferred, within } from '../../base/time.ts'
 import { Reader } from '../../base/wire.ts'
 import type { Files } from '../../smb/files.ts'
 import { type Ask, Desk } from './desk.ts'
-import { type Device, MAX_WRITE, type OpenDevice, openDevice } from './device.ts'
+import { type Attach, type Device, MAX_WRITE } from './device.ts'
 import { errnoName, errnoNumber } from './errno.ts'
 import { attributeOperations } from './operations-attributes.ts'
 import { directoryOperations } from './operations-directories.ts'
@@ -17,13 +17,15 @@ import { batchForgetRequest, forgetRequest, interruptRequest } from './protocol/
 import { type Operation, type Operations, Share } from './share.ts'
 
 export interface FuseOptions {
-  /** Of /dev/fuse, and mounted already: before that the kernel lets nobody read it. It belongs to the server from now on. */
-  readonly fd: number
+  /** Of a mount: before it the kernel lets nobody read. It belongs to the server from now on. */
+  readonly attach: Attach
   readonly files: Files
   /** Whom all files belong to. */
   readonly uid: number
   readonly gid: number
   readonly readOnly: boolean
+  /** Other users may write, too: false unless told. */
+  readonly forAll?: boolean
   /** How long a request may take before its program gets ETIMEDOUT. Waiting for a lock may take for ever. */
   readonly timeoutMs?: number
   /** What no program could be told: a close that failed, a lock that was lost. */
@@ -32,8 +34,6 @@ export interface FuseOptions {
   readonly onFailure?: (error: NbtrunError) => void
   /** One line per answered request. */
   readonly trace?: (line: string) => void
-  /** How requests are read; the default chooses. */
-  readonly device?: OpenDevice
 }
 
 export interface FuseServer {
@@ -75,9 +75,9 @@ const WANTED =
 
 /** Serves a share to the kernel over a descriptor of /dev/fuse, until its mount ends. */
 export function serveFuse(options: FuseOptions): FuseServer {
-  const { fd, files, uid, gid, readOnly, timeoutMs = TIMEOUT_MS, onWarning = () => {}, onFailure = () => {} } = options
-  const share = new Share(files, { uid, gid, readOnly }, onWarning)
-  const desk = new Desk(timeoutMs, { warn: onWarning, late: onFailure, trace: options.trace })
+  const { files, uid, gid, readOnly, forAll = false, timeoutMs = TIMEOUT_MS, onWarning = () => {}, onFailure = () => {} } = options
+  const share = new Share(files, { uid, gid, readOnly, forAll }, onWarning)
+  const desk = new Desk(timeoutMs, { late: onFailure, trace: options.trace })
   const hurried = deferred<void>()
   const gone = deferred<void>()
   let ending: Promise<void> | undefined
@@ -85,18 +85,25 @@ export function serveFuse(options: FuseOptions): FuseServer {
   let idle = deferred<void>()
 
   const operations: Operations = {
-    ...Object.fromEntries(REFUSED.map(([opcode, errno]): [number, Operation] => [opcode, ask => void ask.fail(errno)])),
+    ...Object.fromEntries(REFUSED.map(([opcode, errno]): [number, Operation] => [opcode, ask => ask.fail(errno)])),
     ...nameOperations(share),
     ...attributeOperations(share),
     ...fileOperations(share, () => device),
     ...directoryOperations(share),
     ...lockOperations(share),
     [OP.INIT]: init,
-    [OP.DESTROY]: ask => void ask.done(),
+    [OP.DESTROY]: ask => ask.done(),
     [OP.INTERRUPT]: (ask, r) => desk.interrupt(interruptRequest.get(r), ask),
   }
 
-  const device: Device = (options.device ?? openDevice)(fd, { message, end: () => void end() })
+  const device: Device = options.attach({
+    message,
+    refused: length => onWarning(`the kernel refused a reply of ${length} bytes`),
+    end: why => {
+      if (why !== undefined) onWarning(`${files.label}: ${why}`)
+      void end()
+    },
+  })
   desk.attach(device)
 
   function message(bytes: Buffer): void {
@@ -109,7 +116,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
       return
     }
     const operation = operations[opcode]
-    if (ending !== undefined || operation === undefined) return void desk.send(unique, errnoNumber(ending === undefined ? 'ENOSYS' : 'ENOTCONN'))
+    if (ending !== undefined || operation === undefined) return desk.send(unique, errnoNumber(ending === undefined ? 'ENOSYS' : 'ENOTCONN'))
     void run(operation, desk.begin(header), r)
   }
 
@@ -164,7 +171,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
 /** A kernel with a later major version is told ours and asks again. */
 function init(ask: Ask, r: Reader): void {
   const kernel = initRequest.get(r)
-  if (kernel.major < MAJOR || (kernel.major === MAJOR && kernel.minor < OLDEST_MINOR)) return void ask.fail('EPROTO')
+  if (kernel.major < MAJOR || (kernel.major === MAJOR && kernel.minor < OLDEST_MINOR)) return ask.fail('EPROTO')
   ask.answer(initReply, {
     major: MAJOR,
     minor: kernel.major > MAJOR ? MINOR : Math.min(MINOR, kernel.minor),

@@ -10,6 +10,9 @@ import { LastingOpen } from './open.ts'
 /** How often one request may meet a connection that goes under it: one that ends the server each time must not go on for ever. */
 const MOST_TRIES = 4
 
+/** How many files that were closed without a flush are remembered, for one that is opened again and flushed. */
+const MOST_UNFLUSHED = 100_000
+
 /** An open of ours is lost for good, and why: for the one line that says so. `path` as in `Files`. */
 export type OnStale = (path: string, why: string) => void
 
@@ -25,6 +28,8 @@ export class LastingFiles implements Files {
   readonly #opens = new Set<LastingOpen>()
   /** By the file's id on the server's disk. */
   readonly #known = new Map<bigint, Known>()
+  /** Files that were closed with unflushed bytes; true: the connection was lost since. */
+  readonly #unflushed = new Map<bigint, boolean>()
 
   constructor(lifeline: Lifeline, share: string, onStale: OnStale) {
     this.#lifeline = lifeline
@@ -100,7 +105,12 @@ export class LastingFiles implements Files {
   /** From now on it is opened again no more. */
   forget(open: LastingOpen, known: Known): void {
     this.#opens.delete(open)
-    if (--known.holders === 0 && this.#known.get(open.info.id) === known) this.#known.delete(open.info.id)
+    const { id } = open.info
+    if (--known.holders > 0 || this.#known.get(id) !== known) return
+    this.#known.delete(id)
+    if (!known.unflushed) return
+    this.#unflushed.set(id, known.doubtful)
+    if (this.#unflushed.size > MOST_UNFLUSHED) for (const oldest of this.#unflushed.keys()) return void this.#unflushed.delete(oldest)
   }
 
   stale(path: string, why: string): NbtrunError {
@@ -126,6 +136,8 @@ export class LastingFiles implements Files {
     let known = this.#known.get(info.id)
     if (known === undefined) {
       known = new Known(info, isNew)
+      const doubtful = this.#unflushed.get(info.id)
+      if (doubtful !== undefined && this.#unflushed.delete(info.id) && !truncates) known.resume(doubtful)
       if (info.id !== 0n) this.#known.set(info.id, known)
     } else if (truncates) known.overwritten(info)
     else known.learn(info, known.asOf)
@@ -134,6 +146,7 @@ export class LastingFiles implements Files {
   }
 
   async #revive(tree: Tree, gap: Gap): Promise<void> {
+    for (const id of this.#unflushed.keys()) this.#unflushed.set(id, true)
     await Promise.all([...this.#opens].map(open => open.revive(tree, gap)))
   }
 

@@ -41,6 +41,12 @@ export class Known {
   /** Its attributes, times or name were changed here, which moves the change time. */
   #retouched = false
 
+  /** Acknowledged changes of its contents, and how many of them a FLUSH has covered. */
+  #acknowledged = 0
+  #flushed = 0
+  /** Some that none had covered may have gone down with the server, which looks the same from here. */
+  #doubtful = false
+
   /** `isNew`: the opening itself changed it. */
   constructor(info: FileInfo, isNew: boolean) {
     this.#info = info
@@ -99,7 +105,44 @@ export class Known {
     this.#writtenAt = Date.now()
     this.#info = info
     this.#size = info.size
-    this.#vague ||= this.#underWay > 0
+    if (this.#underWay > 0) this.#vague = true
+    else this.#most = info.size
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** A FLUSH that was sent after so many acknowledged changes was answered. */
+  flushed(covered: number): void {
+    this.#flushed = Math.max(this.#flushed, covered)
+  }
+
+  get unflushed(): boolean {
+    return this.#doubtful || this.#flushed < this.#acknowledged
+  }
+
+  /** The connection was lost, or was when the file was closed with unflushed bytes. */
+  doubt(): void {
+    this.#doubtful = this.unflushed
+    this.#flushed = this.#acknowledged
+  }
+
+  /** It was closed with unflushed bytes, and is open again. */
+  resume(doubtful: boolean): void {
+    if (doubtful) this.#doubtful = true
+    else this.#acknowledged++
+  }
+
+  get doubtful(): boolean {
+    return this.#doubtful
+  }
+
+  /** Whoever asks is told once. */
+  takeDoubt(): boolean {
+    const doubtful = this.#doubtful
+    this.#doubtful = false
+    return doubtful
   }
 
   #begin(): void {
@@ -111,7 +154,8 @@ export class Known {
   #end(done: boolean): void {
     this.#changes++
     this.#writtenAt = Date.now()
-    if (!done) this.#vague = true
+    if (done) this.#acknowledged++
+    else this.#vague = true
     this.#underWay--
     if (this.#vague) return
     if (this.#truncations === 0) this.#least = undefined

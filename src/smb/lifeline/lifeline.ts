@@ -1,12 +1,14 @@
 import { asError, type Code, NbtrunError } from '../../base/errors.ts'
 import { now, pause, within } from '../../base/time.ts'
+import { spnegoNtlm } from '../auth/spnego.ts'
+import { unlessAborted } from '../../nbt/dial.ts'
 import type { Connection } from '../connection.ts'
-import type { Session } from '../session.ts'
-import type { Transport } from '../transport.ts'
+import { reach, type Reached } from '../reach.ts'
+import { Session } from '../session.ts'
 import { Tree } from '../tree.ts'
-import { type Login, openSession, reach, type Reached } from './reach.ts'
 import { Keepalive } from './keepalive.ts'
 import type { Gap } from './known.ts'
+import type { Login } from './login.ts'
 
 /** What a run wants to hear of its connection to one server. */
 export interface Listener {
@@ -75,7 +77,7 @@ export class Lifeline {
   get host(): string {
     return this.login.host
   }
-  get transport(): Transport & { readonly foundBy: 'address' | 'dns' } {
+  get transport(): Reached['transport'] {
     return this.#needed(this.#reached).transport
   }
   get connection(): Connection {
@@ -90,11 +92,11 @@ export class Lifeline {
 
   /** The first connection; it is in no ledger until this returns. */
   async connect(signal: AbortSignal): Promise<void> {
-    this.#reached = await reach(this.login, this.login.transport.timeoutMs, signal)
+    this.#reached = await reach({ ...this.login.transport, signal }, this.login)
   }
 
   async logIn(signal: AbortSignal): Promise<void> {
-    this.#session = await openSession(this.connection, this.login, 0n, signal)
+    this.#session = await this.#logIn(this.connection, 0n, signal)
     if (this.login.reconnect !== true) this.login.credentials.wipe()
     this.#settled()
   }
@@ -158,9 +160,15 @@ export class Lifeline {
     return value
   }
 
+  /** The server ends the previous session of that id, where it still has it. */
+  #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
+    const { login } = this
+    return unlessAborted(signal, Session.setup(connection, spnegoNtlm(login.credentials, login.host), { ...login, previousSessionId }))
+  }
+
   /** The present connection stands. */
   #settled(): void {
-    const { connection } = this.#needed(this.#reached)
+    const { connection } = this
     this.#madeAt = now()
     this.#toldLost = false
     this.#loss = undefined
@@ -185,6 +193,11 @@ export class Lifeline {
     this.#tellLost(error)
   }
 
+  /** A program's request failed because there was no connection in time. */
+  inVain(): void {
+    if (!this.isUp && this.#loss !== undefined) this.#tellLost()
+  }
+
   /** Somebody needed the connection in vain; `then` is what became of setting it up anew. */
   #tellLost(then?: NbtrunError): void {
     if (this.#toldLost) return
@@ -207,10 +220,9 @@ export class Lifeline {
         this.reconnects++
         return this.listener.reconnected(now() - began)
       } catch (thrown) {
-        if (signal.aborted) throw this.#final ?? asError(thrown)
         const error = asError(thrown)
-        if (!MENDABLE.has(error.code)) this.#end(error)
-        if (this.#final !== undefined) throw this.#final
+        if (!signal.aborted && !MENDABLE.has(error.code)) this.#end(error)
+        if (this.#final !== undefined) throw this.#final // sealed, or refused for good
         if (this.#givenUp !== undefined || now() + this.#pauseMs >= this.#wantedUntil) {
           this.#givenUp = { error: failed(this.host, error), at: now() }
           this.#tellLost(error)
@@ -229,15 +241,16 @@ export class Lifeline {
   /** A whole new connection, or none at all. */
   async #attempt(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const since = Date.now()
-    const reached = await reach(this.login, timeoutMs, signal)
-    const { connection, systemTime } = reached
+    const reached = await reach({ ...this.login.transport, timeoutMs, signal }, this.login)
+    const { connection } = reached
+    const clock = { server: connection.negotiated.systemTime, local: Date.now() }
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
-      const session = await openSession(connection, this.login, this.session.id, signal)
+      const session = await this.#logIn(connection, this.session.id, signal)
       const trees: [string, Tree][] = []
       for (const share of this.#trees.keys()) trees.push([share, await Tree.connect(session, share)])
-      const gap: Gap = { lostAt: this.#lostAt, since, clock: systemTime }
+      const gap: Gap = { lostAt: this.#lostAt, since, clock }
       for (const [share, tree] of trees) await this.#revivals.get(share)?.(tree, gap)
       connection.requireOpen()
       this.#reached = reached

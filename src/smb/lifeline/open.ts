@@ -35,10 +35,6 @@ export class LastingOpen implements OpenFile {
   #locks: HeldLock[] = []
   #stale: NbtrunError | undefined
   #closed: Promise<Closed> | undefined
-  /** Acknowledged writes, and how many of them a FLUSH has covered; the others may go down with the server, and then have. */
-  #writes = 0
-  #flushed = 0
-  #doubtful = false
   /** Names listed since the listing began; it was cut by a loss. */
   #listed: Set<string> | undefined
   #cut = false
@@ -72,7 +68,6 @@ export class LastingOpen implements OpenFile {
     try {
       await this.#use(file => file.write(offset, data))
       done = true
-      this.#writes++
     } finally {
       this.#known.written(end, done)
     }
@@ -83,11 +78,10 @@ export class LastingOpen implements OpenFile {
    * as fsync(2) does after a failed write-back.
    */
   async flush(): Promise<void> {
-    const covered = this.#writes
+    const covered = this.#known.acknowledged
     await this.#use(file => file.flush())
-    this.#flushed = Math.max(this.#flushed, covered)
-    if (!this.#doubtful) return
-    this.#doubtful = false
+    this.#known.flushed(covered)
+    if (!this.#known.takeDoubt()) return
     throw new NbtrunError('CONNECTION_LOST', 'the connection was lost after bytes were written and before they were flushed', { facts: { errno: 'EIO' } })
   }
 
@@ -97,7 +91,6 @@ export class LastingOpen implements OpenFile {
     try {
       await this.#use(file => file.truncate(size))
       done = true
-      this.#writes++
     } finally {
       this.#known.truncated(size, done)
     }
@@ -167,6 +160,7 @@ export class LastingOpen implements OpenFile {
 
   /** On a new tree, before anybody uses it. Rejects only when that is lost as well. */
   async revive(tree: Tree, gap: Gap): Promise<void> {
+    this.#known.doubt()
     if (this.#stale !== undefined) return
     let file: OpenFile | undefined
     try {
@@ -183,8 +177,6 @@ export class LastingOpen implements OpenFile {
     this.#file = file
     this.#tree = tree
     this.#cut = this.#listed !== undefined
-    this.#doubtful ||= this.#flushed < this.#writes
-    this.#flushed = this.#writes
   }
 
   #lose(why: string): void {

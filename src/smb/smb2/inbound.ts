@@ -18,9 +18,8 @@ export function* messagesIn(frame: Buffer, sealers: ReadonlyMap<bigint, Sealer>)
   const { sessionId } = decode(transformHeader, frame)
   const sealer = sealers.get(sessionId)
   if (sealer === undefined) throw new WireError(`a sealed message of session 0x${sessionId.toString(16)}, which is none of ours`, 44)
-  const opened = sealer.open(frame)
-  if (isSealed(opened)) throw new WireError('a sealed message within a sealed one', 0)
-  for (const received of compounded(opened, sealer)) {
+  // no seal within a seal: that is no SMB2 header
+  for (const received of compounded(sealer.open(frame), sealer)) {
     const inner = received.header.sessionId
     if (inner !== sessionId) throw new WireError(`a message of session 0x${inner.toString(16)} sealed as session 0x${sessionId.toString(16)}`, 40)
     yield received

@@ -20,7 +20,12 @@ function told(words: readonly string[], events: readonly object[]): string {
 const good = [
   { type: 'progress', doing: 'connecting to h', worthSayingAfterMs: 0 },
   { type: 'step', step: { phase: 'connect', name: 'session h', ok: true, atMs: 0, ms: 1 } },
-  { type: 'started', pid: 1, program: 'app', shares: [{ label: '//h/x', point: '/m', mapping: 'private', dialect: '3.1.1', signed: true, encrypted: false }] },
+  {
+    type: 'started',
+    pid: 1,
+    program: 'app',
+    shares: [{ label: '//h/x', point: '/m', mapping: 'private', way: 'b2', dialect: '3.1.1', signed: true, encrypted: false }],
+  },
   { type: 'ended', program: 'app', exit: 0, signal: null, graceMs: 0 },
   { type: 'step', step: { phase: 'teardown', name: 'LOGOFF h', ok: true, atMs: 0, ms: 1 } },
   { type: 'given-back', ms: 4, what: ['mapping', 'x'], end: 'acknowledged' },
@@ -37,7 +42,7 @@ test('a run that goes well is silent', () => {
 test('with -v it says where the share is, how the program ended and what was given back', () => {
   assert.equal(
     told(['-v'], good),
-    'nbtrun: //h/x is at /m, for app alone (SMB 3.1.1, signed)\nnbtrun: app is gone, exit code 0\nnbtrun: given back in 4 ms: mapping, x (acknowledged)\n',
+    'nbtrun: //h/x is at /m, for app alone (SMB 3.1.1, signed, way b2)\nnbtrun: app is gone, exit code 0\nnbtrun: given back in 4 ms: mapping, x (acknowledged)\n',
   )
 })
 

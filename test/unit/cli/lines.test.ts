@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from '../../../src/cli/lines.ts'
 
-const share = { label: '//srv/app', point: '/run/user/1000/nbtrun/7f3a', mapping: 'private', dialect: '3.1.1', signed: true, encrypted: false }
+const share = { label: '//srv/app', point: '/run/user/1000/nbtrun/7f3a', mapping: 'private', way: 'b2', dialect: '3.1.1', signed: true, encrypted: false }
 
 test('the start says where each share is, and for whom', () => {
   const line = (change: object): string | undefined => startLines({ program: 'app.exe', shares: [{ ...share, ...change }] })[0]
-  assert.equal(line({}), '//srv/app is at /run/user/1000/nbtrun/7f3a, for app.exe alone (SMB 3.1.1, signed)')
-  assert.equal(line({ mapping: 'shared', encrypted: true }), '//srv/app is at /run/user/1000/nbtrun/7f3a, for app.exe (SMB 3.1.1, encrypted)')
+  assert.equal(line({}), '//srv/app is at /run/user/1000/nbtrun/7f3a, for app.exe alone (SMB 3.1.1, signed, way b2)')
+  assert.equal(
+    line({ mapping: 'shared', way: 'c', encrypted: true }),
+    '//srv/app is at /run/user/1000/nbtrun/7f3a, for all of this user (SMB 3.1.1, encrypted, way c)',
+  )
   assert.equal(line({ mapping: 'none', point: undefined, signed: false }), '//srv/app is held for app.exe (SMB 3.1.1, not signed)')
   assert.equal(startLines({ program: 'a', shares: [share, share] }).length, 2)
 })

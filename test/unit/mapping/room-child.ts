@@ -5,7 +5,8 @@ import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { openRoom, type FuseServerLike } from '../../../src/mapping/fuse/room.ts'
+import { openRoom, type FuseServerLike, type RoomWayName } from '../../../src/mapping/fuse/room.ts'
+import type { Attach } from '../../../src/mapping/fuse/device.ts'
 import type { Mapping, Point } from '../../../src/mapping/mapping.ts'
 import { serveFlat } from './room-fuse.ts'
 
@@ -25,13 +26,15 @@ print(json.dumps({
 `
 const FILES = { hello: 'hello from the share\n', show: SHOW }
 
+const WAY = (process.env['WAY'] ?? 'b2') as RoomWayName
+const blocking = process.env['READ'] === 'blocking'
 const base = mkdtempSync(join(tmpdir(), 'nbtrun test-'))
 const point = (name = 'a point'): Point => {
   const path = mkdtempSync(join(base, `${name}-`))
   return { files: { label: '//srv/my app' } as unknown as Point['files'], path, readOnly: false }
 }
-const serve: (fd: number, point: Point) => FuseServerLike = serveFlat(FILES, process.getuid?.() ?? 0)
-const open = (points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> => openRoom({ points, serve, signal })
+const serve: (attach: Attach, point: Point) => FuseServerLike = serveFlat(FILES, process.getuid?.() ?? 0)
+const open = (points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> => openRoom(WAY, { points, serve, signal, blocking })
 
 function start(
   room: Mapping,
@@ -157,10 +160,11 @@ const stories: Record<string, () => Promise<unknown>> = {
     return { message, helpers: helpers() }
   },
   async silentServer() {
-    const opening = openRoom({
+    const opening = openRoom(WAY, {
       points: [point()],
-      serve: fd => {
-        const inner = serveFlat({}, 0)(fd, point())
+      blocking,
+      serve: attach => {
+        const inner = serveFlat({}, 0)(attach, point())
         inner.close() // the first look at the folder fails
         return inner
       },

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process'
-import { fstatSync, writevSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { deferred } from '../../../src/base/time.ts'
+import type { Attach } from '../../../src/mapping/fuse/device.ts'
 import type { Point } from '../../../src/mapping/mapping.ts'
 import type { FuseServerLike } from '../../../src/mapping/fuse/room.ts'
 
@@ -9,7 +8,7 @@ const ENOENT = -2
 const ENOSYS = -38
 
 /** A FUSE server of the least kind: one flat, read-only folder whose files are executable. */
-export function serveFlat(files: Readonly<Record<string, string>>, uid: number): (fd: number, point: Point) => FuseServerLike {
+export function serveFlat(files: Readonly<Record<string, string>>, uid: number): (attach: Attach, point: Point) => FuseServerLike {
   const contents = Object.values(files).map(text => Buffer.from(text))
   const names = Object.keys(files)
   const attr = (node: number): Buffer => {
@@ -58,38 +57,23 @@ export function serveFlat(files: Readonly<Record<string, string>>, uid: number):
         return ENOSYS
     }
   }
-  return fd => {
-    const onread = {
-      buffer: Buffer.alloc(65536 + 4096),
-      callback: (length: number, request: Uint8Array): boolean => {
-        const b = Buffer.from(request.buffer, request.byteOffset, length)
+  return attach => {
+    const gone = deferred<void>()
+    const device = attach({
+      message: request => {
+        const b = Buffer.from(request)
         const reply = answer(b.readUInt32LE(4), Number(b.readBigUInt64LE(16)), b.subarray(HEADER))
-        if (reply === undefined) return true
+        if (reply === undefined) return
         const body = typeof reply === 'number' ? Buffer.alloc(0) : reply
         const head = Buffer.alloc(16)
         head.writeUInt32LE(16 + body.length, 0)
         head.writeInt32LE(typeof reply === 'number' ? reply : 0, 4)
         b.copy(head, 8, 8, 16)
-        writevSync(fd, [head, body])
-        return true
+        device.send(head, body)
       },
-    }
-    fstatSync(fd)
-    const socket = new Socket({ handle: pipeOn(fd), onread } as unknown as ConstructorParameters<typeof Socket>[0])
-    const gone = new Promise<void>(resolve => {
-      socket.on('error', () => resolve()) // ENODEV
-      socket.on('close', () => resolve())
+      refused: () => {},
+      end: () => gone.resolve(),
     })
-    socket.resume()
-    return { gone, close: () => void socket.destroy() }
+    return { gone: gone.promise, openFiles: () => [], close: () => device.close() }
   }
-}
-
-/** A libuv pipe handle on any descriptor that can be polled. */
-function pipeOn(fd: number): unknown {
-  const child = spawn('true', { stdio: ['pipe', 'ignore', 'ignore'] })
-  const { _handle: handle } = child.stdin as unknown as { _handle: { constructor: new (type: number) => { open(fd: number): number } } }
-  const pipe = new handle.constructor(0)
-  pipe.open(fd)
-  return pipe
 }

@@ -18,21 +18,27 @@ exec setpriv --reuid=1000 --regid=1000 --groups=1000,24 -- "$@"`
   return isRoot ? ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh'] : []
 }
 
-function run(words: readonly string[]) {
+function run(words: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const [command = '', ...args] = words
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return { child, next: async () => String((await lines.next()).value) }
 }
 
+const ordinary = isRoot ? cannotMount : missing('fuse')
 const ways = [
   { way: 'root', prefix: [], skip: cannotMount },
-  { way: 'b2', prefix: asUser(), skip: isRoot ? cannotMount : missing('fuse') },
+  { way: 'b2', prefix: asUser(), skip: ordinary },
+  { way: 'b1', prefix: asUser(), skip: ordinary },
+  { way: 'root', read: 'blocking', prefix: [], skip: cannotMount },
+  { way: 'b2', read: 'blocking', prefix: asUser(), skip: ordinary },
+  { way: 'b1', read: 'blocking', prefix: asUser(), skip: ordinary },
 ]
 
-for (const { way, prefix, skip } of ways) {
-  describe(`a room made the way ${way}`, { skip, timeout: 60_000 }, () => {
-    const told = skip !== false ? Promise.resolve('{}') : run([...prefix, ...CHILD]).next()
+for (const { way, prefix, skip, read = 'polled' } of ways) {
+  describe(`a room made the way ${way}, ${read}`, { skip, timeout: 60_000 }, () => {
+    const env = { WAY: way, READ: read }
+    const told = skip !== false ? Promise.resolve('{}') : run([...prefix, ...CHILD], env).next()
     const story = async (name: string) => JSON.parse(await told)[name]
 
     test('gives the program its share, and its words, variables, descriptors, ids and place in the session byte for byte', async () => {
@@ -113,12 +119,12 @@ for (const { way, prefix, skip } of ways) {
 
     test('fails in one line when the server does not answer the first look', async () => {
       const { message, helpers } = await story('silentServer')
-      assert.match(message, /^the private mapping failed \(BASE\/a point-\w+ does not answer\)$/)
+      assert.match(message, /^the mapping failed \(BASE\/a point-\w+ does not answer\)$/)
       assert.deepEqual(helpers, [])
     })
 
     test('tells the program TERM when nbtrun is killed', { skip }, async () => {
-      const { child, next } = run([...prefix, ...CHILD, 'orphan'])
+      const { child, next } = run([...prefix, ...CHILD, 'orphan'], env)
       const base = await next()
       await next()
       child.kill('SIGKILL')

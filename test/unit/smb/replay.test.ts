@@ -119,13 +119,13 @@ async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf
   hashRecorded(t, lines)
   const tape = new Tape(lines)
   const terms = { minDialect: dialect, maxDialect: dialect, requireEncryption: 'sealed' in RECORDED[name] }
-  const connection = await Connection.negotiate(tape, { host: '127.0.0.1', ioTimeoutMs: 200, clientGuid, ...terms })
+  const connection = await Connection.negotiate(tape, { host: '127.0.0.1', ioTimeoutMs: 5000, clientGuid, ...terms })
   const session = await Session.setup(connection, bareNtlm(name, lines), { who: 'root' })
   const tree = await Tree.connect(session, 'DATA')
   const ipc = await Tree.connect(session, 'IPC$')
   const file = await tree.open('hello.txt', { read: true })
   const text = (await file.read(0, 6)).toString()
-  await connection.echo(200, session)
+  await connection.echo(5000, session)
   const ends = [await file.close(), await tree.close(), await ipc.close(), await session.close(), await connection.close()]
   for (const end of ends) if (end.how !== 'clean') throw asError(end.error)
   return { tape, connection, session, text, ciphers: [tree.cipher, ipc.cipher] }

@@ -173,6 +173,38 @@ describe('frames', () => {
     await transport.finish(1000)
   })
 
+  test('a keepalive is sent on 139 alone; what comes counts as heard, keepalives do not', async () => {
+    for (const [mode, want] of [
+      ['nbt', '85000000'],
+      ['tcp', ''],
+    ] as const) {
+      const got: Buffer[] = []
+      const peers: Socket[] = []
+      const port = await serve(peer => {
+        peers.push(peer)
+        peer.on('data', chunk => {
+          if (mode === 'nbt' && got.length === 0 && chunk[0] === 0x81) peer.write(bytes('82000000'))
+          else got.push(chunk)
+        })
+        peer.on('end', () => peer.end())
+      })
+      const transport = await open({ port, mode })
+      const heard = new Heard(transport)
+      const from = transport.heardAt
+      transport.keepAlive()
+      peers[0]?.write(bytes('85000000'))
+      await new Promise(resolve => setTimeout(resolve, 20))
+      assert.equal(transport.heardAt, from)
+      peers[0]?.write(framed('some words').subarray(0, 8))
+      while (transport.heardAt === from) await turn()
+      assert.deepEqual(heard.frames, [])
+      peers[0]?.write(framed('some words').subarray(8))
+      await heard.count(1)
+      await transport.finish(1000)
+      assert.equal(Buffer.concat(got).toString('hex'), want)
+    }
+  })
+
   test('bytes that came before start are delivered', async () => {
     const port = await serve(peer => peer.end(framed('early')))
     const transport = await open({ port })

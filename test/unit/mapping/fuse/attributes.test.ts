@@ -6,7 +6,7 @@ import { errnoName, errnoNumber } from '../../../../src/mapping/fuse/errno.ts'
 import type { FileInfo } from '../../../../src/smb/files.ts'
 
 const info: FileInfo = { id: 0n, size: 1000, allocation: 4096, attributes: 0x20, directory: false, created: 0n, accessed: 0n, written: 0n, changed: 0n }
-const owner = { uid: 1000, gid: 100, readOnly: false }
+const owner = { uid: 1000, gid: 100, readOnly: false, forAll: false }
 
 test('times go to the kernel and back to 100 ns, before 1970 too', () => {
   assert.deepEqual(unixTime(116_444_736_000_000_000n + 15_000_001n), { seconds: 1n, nanoseconds: 500_000_100 })
@@ -22,6 +22,7 @@ test('READONLY takes the write permission of files, not of directories; a read-o
   assert.equal(mode({ directory: true, attributes: 0x11 }), '40755')
   assert.equal(mode({ directory: true }, true), '40555')
   assert.equal(mode({}, true), '100555')
+  assert.equal(attributesOf(info, 5, true, { ...owner, forAll: true }).mode.toString(8), '100777')
 })
 
 test('a server that names no file ids leaves the node number', () => {

@@ -214,6 +214,22 @@ describe('locks of programs', () => {
     assert.equal(await scene.held(), '0-10x')
   })
 
+  test('a handle that is no more takes its locks along, and those of others that stood on them: said, and their handles are no good any more', async () => {
+    await using scene = new Scene()
+    const [gone, leaning, own] = [await scene.handle(), await scene.handle(), await scene.handle()]
+    await scene.table.lock(wish('p', gone, 0, 10, true))
+    await scene.table.unlock('p', { start: 5n, end: 10n })
+    await scene.table.lock(wish('q', leaning, 5, 10, false)) // on the server it is the exclusive lock of p
+    await scene.table.lock(wish('r', own, 20, 30, true))
+    await gone.file.close()
+    await scene.table.forsake(gone)
+    assert.deepEqual([leaning.lost, own.lost], [true, false])
+    assert.equal(scene.warnings.length, 1)
+    assert.match(scene.warnings.join(), /lost a lock \(it stood on one of a file that is gone\)/)
+    await scene.table.lock(wish('r', own, 0, 10, true))
+    assert.equal(await scene.held(), '0-10x 20-30x')
+  })
+
   test('a server without locks is ENOLCK, a lost connection EIO', async () => {
     await using scene = new Scene()
     const a = await scene.handle(() => ({ lock: () => Promise.reject(fault('EOPNOTSUPP', 'locking')) }))

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { type Attach, polledDevice } from '../../../../src/mapping/fuse/device.ts'
 import { type FuseOptions, type FuseServer, serveFuse } from '../../../../src/mapping/fuse/server.ts'
 import type { Files } from '../../../../src/smb/files.ts'
 import { missing } from '../../../lab/missing.ts'
@@ -31,7 +32,11 @@ export interface Mounted {
   readonly finished: Promise<Finished>
 }
 
+const polled = (fd: number): Attach => polledDevice(fd) ?? assert.fail('this Node does not poll')
+
 export interface Setup extends Partial<FuseOptions> {
+  /** How requests are read, if not polled. */
+  readonly device?: (fd: number) => Attach
   /** What stands before the disk. */
   readonly wrap?: (files: DiskFiles) => Files
 }
@@ -49,7 +54,7 @@ export class Bench {
   }
 
   /** Mounts, then runs `script` with sh in the mount point; the script's `$TOP` is the temp folder. */
-  async start(script: string, { wrap = files => files, ...options }: Setup = {}): Promise<Mounted> {
+  async start(script: string, { wrap = files => files, device, ...options }: Setup = {}): Promise<Mounted> {
     const fd = openSync('/dev/fuse', 'r+')
     const warnings: string[] = []
     const mount = `mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 nbtrun "$MNT" && exec 3>&- 4>&- && [ -d "$MNT" ] && cd "$MNT" && exec sh -c "$SCRIPT"`
@@ -66,7 +71,15 @@ export class Bench {
       child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr, ms: performance.now() - began }))
     })
     await once((child.stdio[4] as Readable).resume(), 'end') // mounted, or failed
-    const server = serveFuse({ fd, files: wrap(this.files), uid: 0, gid: 0, readOnly: false, onWarning: w => void warnings.push(w), ...options })
+    const server = serveFuse({
+      attach: (device ?? polled)(fd),
+      files: wrap(this.files),
+      uid: 0,
+      gid: 0,
+      readOnly: false,
+      onWarning: w => void warnings.push(w),
+      ...options,
+    })
     return { server, files: this.files, warnings, child, finished }
   }
 

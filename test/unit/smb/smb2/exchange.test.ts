@@ -331,7 +331,7 @@ describe('what is under way', () => {
     )
     const { message, body } = await call
     assert.equal(body.toString('latin1', 0, 5), 'small')
-    assert.ok(message.buffer.byteLength < MIB)
+    assert.ok(message.buffer.byteLength < MIB, `${message.buffer.byteLength} bytes are kept`)
   })
 })
 
@@ -564,6 +564,18 @@ describe('a deadline', () => {
     signer.wipe()
     assert.doesNotThrow(() => time.pass(1500))
     assert.equal(await state(call), 'TIMED_OUT')
+  })
+
+  test('is the end of patience for a thousand late answers, not for any number', async t => {
+    const time = clock(t)
+    const peer = newPeer()
+    await peer.grant(2000)
+    const heard: number[] = []
+    const calls = Array.from({ length: 1500 }, () => peer.echo({ onLate: ({ header }) => heard.push(header.messageId) }))
+    time.pass(1300)
+    assert.deepEqual(new Set(await Promise.all(calls.map(state))), new Set(['TIMED_OUT']))
+    for (const request of peer.requests) peer.answer(request)
+    assert.deepEqual([heard.length, heard.at(-1)], [1024, 1500])
   })
 
   test('leaves no timer once nothing is under way', async t => {

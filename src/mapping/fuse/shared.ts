@@ -1,0 +1,143 @@
+import { stat } from 'node:fs/promises'
+import { Followers } from '../followers.ts'
+import type { Mapping, Point } from '../mapping.ts'
+import { entryWords } from '../none.ts'
+import { Devices } from './devices.ts'
+import { impossible, requireFuse } from './failures.ts'
+import { type Helper, isHelper } from './helper.ts'
+import { loadNative } from './native.ts'
+import { openedBy } from './opened.ts'
+import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
+import { deviceAt, type Mounter, rootMounter, startWatchdog, unmount, userMounter } from './shared-mount.ts'
+import { findTools, mayMount } from './tools.ts'
+
+export interface SharedOptions extends FuseMappingOptions {
+  readonly runId: string
+  /** What happened at the end that somebody should know. */
+  readonly warn: (message: string) => void
+}
+
+/** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
+const BUSY_MS = 2000
+
+interface Mounted {
+  readonly point: Point
+  readonly server: FuseServerLike
+  readonly device: string | undefined
+}
+
+/**
+ * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a watchdog takes them away should
+ * nbtrun be killed. As an ordinary user it needs fusermount3, and koffi to receive the descriptor. Throws MAPPING_FAILED with the cure.
+ */
+export async function openShared({ points, serve, signal, blocking = false, runId, warn }: SharedOptions): Promise<Mapping> {
+  signal.throwIfAborted()
+  const root = mayMount()
+  requireFuse(root)
+  const tools = findTools('a shared mapping', ['env', 'setpriv'])
+  const native = root ? await loadNative().catch(() => undefined) : await loadNative()
+  const mounter = native === undefined || root ? rootMounter() : userMounter(native)
+  native?.becomeSubreaper()
+  native?.hideMemory() // in a namespace of its own the program could not look into it
+  const followers = new Followers(runId, native === undefined ? undefined : { isOurs: isHelper, bury: native.bury })
+  const devices = new Devices(blocking)
+  const watchdog = await startWatchdog(
+    mounter,
+    points.map(point => point.path),
+  )
+  const mounted: Mounted[] = []
+  const shared = new Shared(tools, mounter, followers, devices, watchdog, mounted, warn)
+  try {
+    for (const point of points) {
+      const fd = await mounter.mount(mountOf(point, root))
+      const server = serve(await devices.attach(fd), point, false)
+      mounted.push({ point, server, device: await deviceAt(point.path) })
+      signal.throwIfAborted()
+      // without this first GETATTR the kernel believes the root to be root's
+      await stat(point.path).catch((cause: unknown) => {
+        throw impossible('other', `the mapping failed (${point.path} does not answer)`, undefined, cause)
+      })
+    }
+    return shared
+  } catch (thrown) {
+    await shared.end()
+    throw thrown
+  }
+}
+
+class Shared implements Mapping {
+  readonly kind = 'shared'
+  readonly way = 'c'
+  readonly unused: Promise<void>
+  readonly #tools: { readonly env: string; readonly setpriv: string }
+  readonly #mounter: Mounter
+  readonly #followers: Followers
+  readonly #devices: Devices
+  readonly #watchdog: Helper
+  readonly #mounted: readonly Mounted[]
+  readonly #warn: (message: string) => void
+  #ended: Promise<string> | undefined
+
+  constructor(
+    tools: { readonly env: string; readonly setpriv: string },
+    mounter: Mounter,
+    followers: Followers,
+    devices: Devices,
+    watchdog: Helper,
+    mounted: readonly Mounted[],
+    warn: (message: string) => void,
+  ) {
+    this.unused = followers.gone
+    this.#tools = tools
+    this.#mounter = mounter
+    this.#followers = followers
+    this.#devices = devices
+    this.#watchdog = watchdog
+    this.#mounted = mounted
+    this.#warn = warn
+  }
+
+  /** Never the program's own path first: Node waits for the exec, and the program may lie on the mapping, which we serve. */
+  enter(cwd: string): readonly string[] {
+    return entryWords(cwd, this.#tools.env, this.#tools.setpriv)
+  }
+
+  entered(pid: number): Promise<void> {
+    return this.#followers.start(pid)
+  }
+
+  users(): Promise<readonly number[]> {
+    return this.#followers.list()
+  }
+
+  end(): Promise<string> {
+    this.#ended ??= this.#end()
+    return this.#ended
+  }
+
+  /** Newest first. Users that the run was told not to wait for are not waited for here either. */
+  async #end(): Promise<string> {
+    const patience = (await this.#followers.list()).length > 0 ? 0 : BUSY_MS
+    this.#followers.stop()
+    let how: 'unmounted' | 'detached' = 'unmounted'
+    for (const { point, server, device } of [...this.#mounted].reverse()) {
+      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server)))
+      if (end === 'detached') {
+        how = end
+        this.#warn(`the mapping at ${point.path} was still in use and is detached; what uses it gets errors`)
+      }
+      await server.close()
+    }
+    this.#watchdog.say('done')
+    await Promise.all([this.#watchdog.leave(), this.#devices.end()])
+    return how
+  }
+}
+
+/** Names what is open, and who has it open. */
+async function stillUsed({ path, files }: Point, server: FuseServerLike): Promise<string> {
+  const open = server.openFiles()
+  const users = (await openedBy(path)).map(({ pid, name }) => `${name} (${pid})`)
+  const what = open.length === 0 ? 'no file, but a folder of it' : open.join(', ')
+  return `${files.label} is still in use at its end: open is ${what}${users.length === 0 ? '' : `; by ${users.join(', ')}`}`
+}

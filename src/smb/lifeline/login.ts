@@ -1,0 +1,20 @@
+import type { Credentials } from '../auth/credentials.ts'
+import type { Terms } from '../terms.ts'
+import type { TransportOptions } from '../transport.ts'
+
+/** All that is needed to log in on a server, the first time and again. */
+export interface Login extends Partial<Terms> {
+  readonly host: string
+  readonly transport: Omit<TransportOptions, 'signal'>
+  readonly ioTimeoutMs: number
+  readonly clientGuid: Buffer
+  readonly credentials: Credentials
+  /** As shown to people: `alice`, `DOM/alice`. */
+  readonly who: string
+  readonly allowUnsigned: boolean
+  readonly logonHint?: string
+  /** After so much silence the server is asked whether it is there, ms; 0 or absent: never. */
+  readonly keepaliveMs?: number
+  /** Keeps the credentials, for a lost connection to be set up anew; otherwise they are wiped as soon as they were used. */
+  readonly reconnect?: boolean
+}

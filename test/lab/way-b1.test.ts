@@ -1,0 +1,4 @@
+import { acceptWay } from './ways.ts'
+
+acceptWay({ way: 'b1', user: 'alice' })
+acceptWay({ way: 'b1', user: 'alice', read: 'blocking' })

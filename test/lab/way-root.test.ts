@@ -1,0 +1,4 @@
+import { acceptWay } from './ways.ts'
+
+acceptWay({ way: 'root' })
+acceptWay({ way: 'root', read: 'blocking' })

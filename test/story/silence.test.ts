@@ -1,0 +1,117 @@
+// A server that says nothing any more is told from one that takes its time.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
+import { useLab } from '../lab/index.ts'
+import { noLab } from '../lab/nbtrun.ts'
+import { lasting } from './lasting.ts'
+import { field, type Meddler, proxy } from './proxy.ts'
+import { nothingLeft } from './story.ts'
+
+/** A network that loses what the server says on the connections made before it was cut. */
+class Cut implements Meddler {
+  echoes: Buffer[] = []
+  #cut = new Set<unknown>()
+  #all = new Set<unknown>()
+
+  now(): void {
+    this.#cut = new Set(this.#all)
+  }
+
+  readonly fromClient: NonNullable<Meddler['fromClient']> = frame => {
+    if (field.command(frame) === COMMAND.ECHO) this.echoes.push(frame)
+    return frame
+  }
+
+  readonly fromServer: NonNullable<Meddler['fromServer']> = (frame, { client }) => {
+    this.#all.add(client)
+    return this.#cut.has(client) ? undefined : frame
+  }
+}
+
+const IO = { ioTimeoutMs: 2000 }
+
+describe('silence', { skip: noLab, timeout: 30_000 }, () => {
+  test('an idle connection is asked by ECHO, without a session; unanswered, it is dead, and the next request has a new one', async () => {
+    const lab = await useLab()
+    const cut = new Cut()
+    {
+      await using between = await proxy({ host: lab.server().address, port: 445 }, cut)
+      const { lifeline, files, told, close } = await lasting(lab, between.port, { ...IO, keepaliveMs: 200 })
+      while (cut.echoes.length < 2) await pause(20)
+      assert.ok(lifeline.isUp)
+      for (const echo of cut.echoes) assert.deepEqual([echo.readBigUInt64LE(40), field.flags(echo)], [0n, 0], 'no session, no signature')
+      cut.now()
+      const began = performance.now()
+      while (lifeline.isUp) await pause(20)
+      const took = performance.now() - began
+      assert.ok(took > 900 && took < 1900, `dead after ${took} ms`)
+      assert.deepEqual(told, [], 'nobody needed it')
+      await files.stat('')
+      assert.deepEqual(told, ['reconnected'])
+      assert.equal(between.taken, 2)
+      await close()
+    }
+    await nothingLeft(lab)
+  })
+
+  test('a request that waits on a dead connection is saved within its own time', async () => {
+    const lab = await useLab()
+    const cut = new Cut()
+    {
+      await using between = await proxy({ host: lab.server().address, port: 445 }, cut)
+      const { files, told, close } = await lasting(lab, between.port, { ioTimeoutMs: 4000 })
+      cut.now()
+      const began = performance.now()
+      await files.stat('')
+      const took = performance.now() - began
+      assert.ok(took > 2900 && took < 4000, `answered after ${took} ms`)
+      assert.deepEqual(told, ['reconnected'])
+      await close()
+    }
+    await nothingLeft(lab)
+  })
+
+  test('a slow answer is waited for: the server answers the ECHO', async () => {
+    const lab = await useLab()
+    const cut = new Cut()
+    {
+      const slow: Meddler = {
+        fromClient: cut.fromClient,
+        fromServer(frame, wire) {
+          if (field.command(frame) !== COMMAND.QUERY_INFO) return frame
+          const header = Buffer.alloc(4)
+          header.writeUInt32BE(frame.length)
+          setTimeout(() => wire.client.write(Buffer.concat([header, frame])), 1800)
+          return undefined
+        },
+      }
+      await using between = await proxy({ host: lab.server().address, port: 445 }, slow)
+      const { files, told, close } = await lasting(lab, between.port, IO)
+      const folder = await files.open('', { directory: true })
+      const began = performance.now()
+      await folder.stat()
+      assert.ok(performance.now() - began >= 1790)
+      assert.ok(cut.echoes.length >= 1, 'it was asked')
+      assert.deepEqual(told, [])
+      assert.equal(between.taken, 1)
+      await close()
+    }
+    await nothingLeft(lab)
+  })
+
+  test('--keepalive 0 never asks: the request ends with its own time', async () => {
+    const lab = await useLab()
+    const cut = new Cut()
+    {
+      await using between = await proxy({ host: lab.server().address, port: 445 }, cut)
+      const { files, lifeline, close } = await lasting(lab, between.port, { ioTimeoutMs: 800, keepaliveMs: 0 })
+      cut.now()
+      await assert.rejects(files.stat(''), { code: 'TIMED_OUT' })
+      assert.deepEqual([cut.echoes.length, lifeline.isUp], [0, true])
+      await close()
+    }
+    await nothingLeft(lab)
+  })
+})
