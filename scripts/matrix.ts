@@ -1,7 +1,6 @@
 // npm run matrix: the acceptance of every way of mapping with every dialect, signature and cipher, as a table. Details: matrix.log.
 // usage: npm run matrix -- [--ways root,b2] [--wires '2.1,GCM-256'] [--files files,life]
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Way, WAYS, type WireName, WIRES } from '../test/lab/cell.ts'
@@ -43,10 +42,10 @@ async function main(): Promise<number> {
 
 async function column(wire: WireName, ways: readonly Way[], files: readonly string[], results: Results): Promise<void> {
   const labs = await Promise.all(Array.from({ length: LANES }, () => startLab({ wire })))
-  const folder = mkdtempSync(join(tmpdir(), 'nbtrun-matrix-'))
   try {
     for (const way of ways) {
-      const log = join(folder, 'cell.log')
+      const log = join(labs[0]!.state.folder, 'cell.log')
+      rmSync(log, { force: true })
       const result = await runCell({ way, wire }, files, labs, log)
       results.set(`${way} ${wire}`, result)
       console.error(`${way} × ${wire}: ${tell(result)}`)
@@ -54,12 +53,13 @@ async function column(wire: WireName, ways: readonly Way[], files: readonly stri
     }
   } finally {
     for (const lab of labs) lab.dispose()
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const tell = ({ passed, failed, ms }: CellResult): string =>
-  `${failed === 0 ? `pass ${passed}` : `FAIL ${failed} of ${passed + failed}`}, ${Math.round(ms / 1000)} s`
+function tell({ passed, failed, skipped, ms }: CellResult): string {
+  const counted = failed === 0 ? `pass ${passed}` : `FAIL ${failed} of ${passed + failed}`
+  return `${counted}${skipped === 0 ? '' : `, skip ${skipped}`}, ${Math.round(ms / 1000)} s`
+}
 
 function table(ways: readonly Way[], wires: readonly WireName[], results: Results): string {
   const rows = [

@@ -5,6 +5,8 @@ export const CODES = {
   PASSWORD_IN_ARGV: { exit: 125 },
   NO_PASSWORD: { exit: 125 },
   HOST_NOT_FOUND: { exit: 125 },
+  NAME_HELD: { exit: 75 },
+  PORT_UNAVAILABLE: { exit: 125 },
   CONNECT_FAILED: { exit: 125 },
   CONNECTION_LOST: { exit: 125 },
   TIMED_OUT: { exit: 125 },

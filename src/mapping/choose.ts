@@ -48,9 +48,9 @@ function waysFor({ kind, only }: ChooseOptions): readonly Way[] {
   return { auto: [...rooms, 'c'] as const, private: rooms, shared: ['c'] as const }[kind]
 }
 
-/** B1 helps where no descriptor can be taken from another process, and nowhere else. Nothing helps without FUSE. */
+/** B1 helps where no descriptor can be taken from another process, and nowhere else. Nothing helps without the device. */
 function isPointless(way: Way, reason: Reason | undefined): boolean {
-  return reason === 'no fuse' || (way === 'b1' && reason !== 'ffi')
+  return reason === 'no fuse' || reason === 'device' || (way === 'b1' && reason !== 'ffi')
 }
 
 function refusal(errors: readonly NbtrunError[]): NbtrunError {

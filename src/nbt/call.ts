@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
-import { errnoOf, NbtrunError } from '../base/errors.ts'
-import { decode, encode, WireError } from '../base/wire.ts'
+import { NbtrunError } from '../base/errors.ts'
+import { encode, WireError } from '../base/wire.ts'
 import { limited } from './dial.ts'
 import { type NetbiosName, spellName } from './names.ts'
-import { REFUSALS, type SessionPacket, sessionHeader, sessionPacket } from './session.ts'
+import { REFUSALS, type SessionPacket, sessionPacket } from './session.ts'
+import { nextPacket } from './session-reader.ts'
 
 export interface CallNames {
   readonly called: NetbiosName
@@ -23,7 +24,7 @@ export function callSession(socket: Socket, { called, calling }: CallNames, time
     const request = encode(sessionPacket, { type: 'request', called, calling })
     socket.write(request)
     for (;;) {
-      const answer = await nextPacket(socket, limit)
+      const answer = await nextPacket(socket, LONGEST_ANSWER, limit)
       if (answer.type === 'positive') return
       if (answer.type !== 'keepalive') throw refusal(called, answer)
     }
@@ -50,35 +51,4 @@ function refusal(called: NetbiosName, answer: SessionPacket): NbtrunError {
     default:
       return new WireError(`session request answered by a ${answer.type} packet`, 0)
   }
-}
-
-async function nextPacket(socket: Socket, signal: AbortSignal): Promise<SessionPacket> {
-  const head = await read(socket, 4, signal)
-  const { type, length } = decode(sessionHeader, head)
-  if (length > LONGEST_ANSWER) throw new WireError(`session request answered by type 0x${type.toString(16)} with ${length} bytes`, 0)
-  const trailer = length === 0 ? Buffer.alloc(0) : await read(socket, length, signal)
-  return decode(sessionPacket, Buffer.concat([head, trailer]))
-}
-
-/** Exactly n bytes; what follows stays in the socket. */
-function read(socket: Socket, n: number, signal: AbortSignal): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const settle = (outcome: () => void): void => {
-      signal.removeEventListener('abort', abort)
-      socket.off('readable', look).off('end', look).off('close', look)
-      outcome()
-    }
-    const abort = (): void => settle(() => reject(signal.reason))
-    const look = (): void => {
-      const bytes = socket.read(n) as Buffer | null // shorter only at the end of the stream
-      if (bytes?.length === n) return settle(() => resolve(bytes))
-      if (bytes === null && !socket.readableEnded && !socket.destroyed) return
-      const why = errnoOf(socket.errored) ?? 'closed by the server'
-      settle(() => reject(new NbtrunError('CONNECTION_LOST', `no answer to the session request: ${why}`)))
-    }
-    if (signal.aborted) return reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    socket.on('readable', look).on('end', look).on('close', look)
-    look()
-  })
 }

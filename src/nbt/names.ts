@@ -1,5 +1,5 @@
 import { NbtrunError } from '../base/errors.ts'
-import { type Codec, Reader, WireError, type Writer } from '../base/wire.ts'
+import { type Codec, encode, Reader, WireError, type Writer } from '../base/wire.ts'
 
 /** A NetBIOS name: 15 characters, filled with spaces, and a suffix which says what answers to it. RFC 1001 section 14.1. */
 export interface NetbiosName {
@@ -18,10 +18,21 @@ export const ANY_NAME: NetbiosName = { text: '*'.padEnd(15, '\0'), suffix: 0, sc
 /** The name to which every Windows and Samba file server answers. */
 export const SMBSERVER: NetbiosName = { text: '*SMBSERVER', suffix: SUFFIX.SERVER, scope: '' }
 
+/** The group of all master browsers; its text holds control characters, as the suffix 01 does not say enough. */
+export const MSBROWSE: NetbiosName = { text: '\x01\x02__MSBROWSE__\x02', suffix: 1, scope: '' }
+
+/** The destination of a broadcast datagram, padded with spaces by Windows and with NUL by the RFC's node status: the suffix is 0 in both. RFC 1002 section 5.3. */
+export const ALL_NODES: NetbiosName = { text: '*', suffix: 0, scope: '' }
+
+/** The same string for equal names: letters of the name count as they are on the wire, those of the scope do not. */
+export function nameKey({ text, suffix, scope }: NetbiosName): string {
+  return `${text}#${suffix}.${scope.toUpperCase()}`
+}
+
 /** `SRV`, or `SRV#1b` with the suffix in hex, in upper case; USAGE when it is no NetBIOS name. */
 export function parseName(written: string, suffix: number, scope = ''): NetbiosName {
   const { name = '', hex } = /^(?<name>[^#]+)(?:#(?<hex>[0-9a-f]{1,2}))?$/i.exec(written)?.groups ?? {}
-  const text = name.toUpperCase()
+  const text = name.toUpperCase().replace(/^__MSBROWSE__$/, MSBROWSE.text)
   if (!/^[\0-\xff]{1,15}$/.test(text)) {
     throw new NbtrunError('USAGE', `${written} is not a NetBIOS name`, { hint: 'write 1 to 15 characters, and #20 behind it for the suffix 20' })
   }
@@ -43,15 +54,27 @@ export const compressedName: Codec<NetbiosName> = { name: 'NetBIOS name', put: p
 /** RFC 1002 section 4.1: all labels with their lengths and the root label. */
 const LONGEST = 255
 
-function putName(w: Writer, { text, suffix, scope }: NetbiosName): void {
-  if (text.length > 15) throw new NbtrunError('USAGE', `NetBIOS name ${text} is longer than 15 characters`)
+/** The 16 bytes of a name before any encoding, as a node status lists them; they carry no scope. */
+export const rawName: Codec<NetbiosName> = {
+  name: 'NetBIOS name of 16 bytes',
+  put(w, { text, suffix }) {
+    if (text.length > 15) throw new NbtrunError('USAGE', `NetBIOS name ${text} is longer than 15 characters`)
+    for (let i = 0; i < 16; i++) {
+      const c = i === 15 ? suffix : i < text.length ? text.charCodeAt(i) : 0x20
+      if (c > 0xff) throw new NbtrunError('USAGE', `NetBIOS name ${text} has a character or suffix of more than one byte`)
+      w.u8(c)
+    }
+  },
+  get: r => nameOf(r.bytes(16), ''),
+}
+
+const nameOf = (raw: Buffer, scope: string): NetbiosName => ({ text: raw.toString('latin1', 0, 15).replace(/ +$/, ''), suffix: raw[15]!, scope })
+
+function putName(w: Writer, name: NetbiosName): void {
+  const { text, scope } = name
   const start = w.pos
   w.u8(32)
-  for (let i = 0; i < 16; i++) {
-    const c = i === 15 ? suffix : i < text.length ? text.charCodeAt(i) : 0x20
-    if (c > 0xff) throw new NbtrunError('USAGE', `NetBIOS name ${text} has a character or suffix of more than one byte`)
-    w.u8(0x41 + (c >> 4)).u8(0x41 + (c & 15))
-  }
+  for (const c of encode(rawName, name, 16)) w.u8(0x41 + (c >> 4)).u8(0x41 + (c & 15))
   for (const label of scope === '' ? [] : scope.split('.')) {
     if (label.length === 0 || label.length > 63)
       throw new NbtrunError('USAGE', `NetBIOS scope ${scope} has a part of ${label.length} characters`, { hint: '1 to 63 are possible' })
@@ -90,7 +113,7 @@ function getName(outer: Reader, pointers: boolean): NetbiosName {
     if (part.includes('.')) throw new WireError('dot inside a scope label', r.pos)
     scope.push(part.toString('latin1'))
   }
-  return { text: raw.toString('latin1', 0, 15).replace(/ +$/, ''), suffix: raw[15]!, scope: scope.join('.') }
+  return nameOf(raw, scope.join('.'))
 }
 
 /** Each half byte is a letter A to P. */

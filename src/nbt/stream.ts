@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
 import { now, spell } from '../base/time.ts'
+import { encode } from '../base/wire.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
-import { SESSION } from './session.ts'
+import { sessionPacket } from './session.ts'
 
 /**
  * A connection that carries whole SMB messages, whichever port it uses. Its owner calls `start` once, and `finish` or `destroy` in the end.
@@ -29,6 +30,8 @@ export interface MessageStream {
   finish(ms: number): Promise<void>
   destroy(): void
 }
+
+const KEEPALIVE = encode(sessionPacket, { type: 'keepalive' })
 
 type OnEnd = (error: NbtrunError | undefined) => void
 
@@ -103,7 +106,7 @@ export class SocketStream implements MessageStream {
   }
 
   keepAlive(): void {
-    if (this.kind === 'nbt' && this.#ended === undefined && !this.#socket.writableEnded) this.#socket.write(Buffer.from([SESSION.KEEPALIVE, 0, 0, 0]))
+    if (this.kind === 'nbt' && this.#ended === undefined && !this.#socket.writableEnded) this.#socket.write(KEEPALIVE)
   }
 
   async finish(ms: number): Promise<void> {

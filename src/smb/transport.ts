@@ -1,12 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
-import { hostname } from 'node:os'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
 import { now, pause, spell } from '../base/time.ts'
-import { callSession } from '../nbt/call.ts'
 import { dial, limited, unlessAborted } from '../nbt/dial.ts'
 import type { FrameKind } from '../nbt/frames.ts'
-import { type NetbiosName, parseName, SMBSERVER, SUFFIX } from '../nbt/names.ts'
+import type { ByAddress } from '../nbt/ladder.ts'
+import { parseName, SUFFIX } from '../nbt/names.ts'
 import { type MessageStream, SocketStream } from '../nbt/stream.ts'
 
 /** What SMB stands on: a connection that carries whole messages, whichever port it uses. */
@@ -19,11 +18,13 @@ export interface TransportOptions {
   readonly mode: 'auto' | 'nbt' | 'tcp'
   readonly port?: number | undefined
   /** Port numbers instead of 445 and 139. */
-  readonly ports?: { readonly tcp: number; readonly nbt: number } | undefined
-  /** For 139, `NAME` or `NAME#suffix`; without it the host's first label and then `*SMBSERVER`. */
+  readonly ports?: { readonly tcp: number; readonly nbt: number; readonly name?: number } | undefined
+  /** For 139, `NAME` or `NAME#suffix`; without it the host's first label, `*SMBSERVER`, and what the server's node status says. */
   readonly calledName?: string | undefined
   /** For 139; without it this machine's name. */
   readonly callingName?: string | undefined
+  /** For 139 and a server that is given by its address: `status` passes `*SMBSERVER` over, as NT 4.0 SP5 did. */
+  readonly byAddress?: ByAddress | undefined
   /** NetBIOS scope of both names. */
   readonly scope?: string | undefined
   /** For everything: looking up the name, connecting, the session request. */
@@ -42,6 +43,8 @@ interface Way {
 interface Connected {
   readonly socket: Socket
   readonly way: Way
+  /** Where it leads: another place than was dialled after a RETARGET. */
+  readonly address: string
 }
 
 /** Takes down why a port of an address did not work. */
@@ -54,7 +57,11 @@ type Note = (port: number, why: string) => void
 export async function openTransport(options: TransportOptions): Promise<Transport & { readonly foundBy: 'address' | 'dns' }> {
   const { host, timeoutMs, signal } = options
   const ways = waysOf(options)
-  const names = { called: calledNames(options), calling: parseName(options.callingName ?? ownName(), SUFFIX.WORKSTATION, options.scope) }
+  for (const [name, suffix] of [
+    [options.calledName, SUFFIX.SERVER],
+    [options.callingName, SUFFIX.WORKSTATION],
+  ] as const)
+    if (name !== undefined) parseName(name, suffix, options.scope) // judged before anything is dialled
   const foundBy = isIP(host) === 0 ? 'dns' : 'address'
   const dueAt = now() + timeoutMs
   return limited(signal, timeoutMs, `connecting to ${host}`, async limit => {
@@ -65,11 +72,12 @@ export async function openTransport(options: TransportOptions): Promise<Transpor
       const note: Note = (port, why) => whys.set(port, why)
       const part = Math.max(1, (dueAt - now()) / (addresses.length - i)) // a silent address leaves the others their part
       try {
-        const { socket, way } = await limited(limit, part, `connecting to ${address}`, async inner => {
+        const { socket, way, ...at } = await limited(limit, part, `connecting to ${address}`, async inner => {
           const connected = await race(address, ways, inner, note)
-          return connected.way.kind === 'tcp' ? connected : openSession(connected, address, names, part, inner, note)
+          return connected.way.kind === 'tcp' ? connected : openSession(connected, options, address, part, inner, note)
         })
-        return Object.assign(new SocketStream(socket, way.kind, address, way.port), { foundBy } as const)
+        const stream = new SocketStream(socket, way.kind, at.address, way.port)
+        return Object.assign(stream, { foundBy } as const)
       } catch (thrown) {
         signal?.throwIfAborted()
         if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') throw thrown
@@ -92,18 +100,6 @@ function waysOf({ mode, port, ports = { tcp: 445, nbt: 139 } }: TransportOptions
     { kind: 'tcp', port: ports.tcp },
     { kind: 'nbt', port: ports.nbt },
   ]
-}
-
-function calledNames({ host, calledName, scope = '' }: TransportOptions): readonly NetbiosName[] {
-  if (calledName !== undefined) return [parseName(calledName, SUFFIX.SERVER, scope)]
-  const any = { ...SMBSERVER, scope: scope.toUpperCase() }
-  const label = host.split('.', 1)[0] ?? ''
-  return isIP(host) === 0 && /^[\w-]{1,15}$/.test(label) ? [parseName(label, SUFFIX.SERVER, scope), any] : [any]
-}
-
-function ownName(): string {
-  const label = hostname().split('.', 1)[0] ?? ''
-  return label.replace(/[^\w-]/g, '').slice(0, 15) || 'NBTRUN'
 }
 
 async function lookUp({ host, timeoutMs, signal }: TransportOptions, limit: AbortSignal): Promise<readonly string[]> {
@@ -129,7 +125,7 @@ async function race(address: string, [first, second]: readonly [Way, ...Way[]], 
   const attempt = async (way: Way): Promise<Connected> => {
     const began = now()
     try {
-      return { way, socket: await dial(address, way.port, stop.signal) }
+      return { way, address, socket: await dial(address, way.port, stop.signal) }
     } catch (thrown) {
       note(way.port, reason(thrown, now() - began))
       throw thrown
@@ -148,44 +144,28 @@ async function race(address: string, [first, second]: readonly [Way, ...Way[]], 
   }
 }
 
-/** The session request on 139, under each called name until one is taken, each on a connection of its own. */
+/** The session request on 139, under one called name after the other. */
 async function openSession(
-  { socket: first, way }: Connected,
+  { socket, way }: Connected,
+  options: TransportOptions,
   address: string,
-  names: { readonly called: readonly NetbiosName[]; readonly calling: NetbiosName },
   timeoutMs: number,
   signal: AbortSignal,
   note: Note,
 ): Promise<Connected> {
-  const refusals: NbtrunError[] = []
-  let socket = first
-  for (const [i, called] of names.called.entries()) {
-    const began = now()
-    try {
-      if (i > 0) socket = await dial(address, way.port, signal)
-      await callSession(socket, { called, calling: names.calling }, timeoutMs, signal)
-      return { socket, way }
-    } catch (thrown) {
-      socket.destroy()
-      if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) {
-        note(way.port, reason(thrown, now() - began))
-        throw thrown
-      }
-      refusals.push(thrown)
-      if (!NAME_UNKNOWN.has(thrown.facts.reason)) break
-    }
+  const began = now()
+  try {
+    // port 139 is rare: what it needs is loaded when it is used
+    const [{ climb }, { statusFor }] = await Promise.all([import('../nbt/ladder.ts'), import('../nbt/api.ts')])
+    const name = options.ports?.name
+    const status = statusFor(name === undefined ? {} : { ports: { name } })
+    const called = await climb({ ...options, address, port: way.port, socket, timeoutMs, status, signal })
+    return { way: { kind: way.kind, port: called.port }, socket: called.socket, address: called.address }
+  } catch (thrown) {
+    if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, reason(thrown, now() - began))
+    throw thrown
   }
-  const last = refusals.at(-1)
-  const message = refusals.map(refusal => refusal.message).join(', ')
-  throw new NbtrunError('CALLED_NAME_REFUSED', `${address}: ${message}`, {
-    cause: last,
-    facts: last?.facts ?? {},
-    hint: 'give the name the server answers to with --called-name',
-  })
 }
-
-/** Refusals after which another called name may be taken. RFC 1002 section 4.3.4. */
-const NAME_UNKNOWN: ReadonlySet<unknown> = new Set([0x80, 0x82])
 
 function reason(thrown: unknown, ms: number): string {
   const code = thrown instanceof NbtrunError ? thrown.code : errnoOf(thrown)

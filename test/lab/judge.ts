@@ -69,9 +69,11 @@ const SESSION_PACKETS = new Map([
 
 /** Wireshark's PI_WARN and PI_ERROR: epan/proto.h. */
 const WARNING = 0x00600000
+/** PI_SEQUENCE: what the TCP of the kernels did (a segment sent twice, a full window). It depends on how busy the machine is. */
+const SEQUENCE = 0x02000000
 
 const FIELDS = `frame.number frame.time_relative ip.src ip.dst tcp.stream tcp.srcport tcp.dstport tcp.len tcp.flags.syn tcp.flags.ack tcp.flags.fin
-  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid smb2.header.transform.signature _ws.malformed _ws.expert.severity
+  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid smb2.header.transform.signature _ws.malformed _ws.expert.severity _ws.expert.group
   _ws.expert.message`.split(/\s+/)
 
 interface Building extends Stream {
@@ -100,7 +102,8 @@ export async function judge(pcap: string, { password }: { password?: string } = 
   for (const line of stdout.split('\n').filter(text => text !== '')) {
     const row = new Row(line)
     const from = row.text('ip.src')
-    const severe = row.numbers('_ws.expert.severity').some(severity => severity >= WARNING)
+    const groups = row.numbers('_ws.expert.group')
+    const severe = row.numbers('_ws.expert.severity').some((severity, i) => severity >= WARNING && groups[i] !== SEQUENCE)
     if (severe || row.text('_ws.malformed') !== '') {
       complaints.push({ frame: row.number('frame.number'), from, text: row.text('_ws.expert.message') || row.text('_ws.malformed') })
     }

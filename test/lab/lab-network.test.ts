@@ -167,9 +167,10 @@ test('a lab whose owner was killed ends by itself, and the next start removes it
   const deadline = Date.now() + 5000
   const remains = (): boolean => left.members.some(isAlive) || left.networks.flatMap(processesIn).length > 0
   while (remains() && Date.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5))
-  assert.deepEqual(left.members.filter(isAlive), [])
+  assert.equal(remains(), false)
   writeFileSync(join(left.folder, 'left-behind'), '')
   await using next = await startLab({ servers: {}, clients: [], reachable: false })
   assert.notEqual(next.state.folder, left.folder)
-  assertGone(left)
+  // the new lab's namespaces may have the numbers of the old
+  assertGone({ ...left, networks: [] })
 })

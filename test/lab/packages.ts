@@ -22,6 +22,7 @@ const GROUPS = {
   terminal: { python3: 'python3' },
   processes: { ps: 'procps' },
   fuse3: { fusermount3: 'fuse3' },
+  nbtscan: { nbtscan: 'nbtscan' },
   wine: { wine: 'wine', wine64: 'wine64' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>

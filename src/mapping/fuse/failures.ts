@@ -12,10 +12,10 @@ export function impossible(reason: Reason, message: string, hint?: string, cause
   return new NbtrunError('MAPPING_FAILED', message, { facts: { reason }, ...(hint === undefined ? {} : { hint }), ...(cause === undefined ? {} : { cause }) })
 }
 
-/** Throws MAPPING_FAILED unless /dev/fuse is there; and, where we open it ourselves, unless it can be opened for reading and writing. */
-export function requireFuse(ours: boolean): void {
+/** Throws MAPPING_FAILED unless /dev/fuse can be opened for reading and writing; fusermount3 opens it with this user's rights, too. */
+export function requireFuse(): void {
   try {
-    accessSync('/dev/fuse', ours ? constants.R_OK | constants.W_OK : constants.F_OK)
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
   } catch (cause) {
     throw errnoOf(cause) === 'ENOENT'
       ? impossible('no fuse', '/dev/fuse does not exist', 'modprobe fuse, or docker run --device /dev/fuse', cause)
@@ -33,7 +33,7 @@ export function failureOf(said: string): NbtrunError {
     /(mount|nsenter): .*(permission denied|Operation not permitted)/i.test(said)
   )
     return impossible('namespaces', `no namespace for a private mapping (${line})`, namespaceCure())
-  if (/^fusermount3: /m.test(said)) return impossible('other', `fusermount3 refused (${line.replace(/^fusermount3: /, '')})`)
+  if (/fusermount3: /.test(said)) return impossible('other', `fusermount3 refused (${line.replace(/^.*fusermount3: /, '')})`)
   return impossible('other', line === '' ? 'the mapping failed without a word' : `the mapping failed (${line})`)
 }
 

@@ -45,7 +45,7 @@ export async function openRoom(name: RoomWayName, { points, serve, signal, block
   signal.throwIfAborted()
   const way: RoomWay = WAYS[name]
   const tools = findTools('a private mapping', ROOM_TOOLS)
-  requireFuse(true)
+  requireFuse()
   const devices = new Devices(blocking)
   const servers: FuseServerLike[] = []
   const plan: RoomPlan = {

@@ -33,7 +33,7 @@ interface Mounted {
 export async function openShared({ points, serve, signal, blocking = false, runId, warn }: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
-  requireFuse(root)
+  requireFuse()
   const tools = findTools('a shared mapping', ['env', 'setpriv'])
   const native = root ? await loadNative().catch(() => undefined) : await loadNative()
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)

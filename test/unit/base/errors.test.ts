@@ -9,7 +9,7 @@ describe('the table of codes', () => {
   test('gives each failure one of the documented exit codes', () => {
     for (const code of codes) assert.ok([75, 125, 126, 127].includes(new NbtrunError(code, 'x').exit), code)
     const exits = Object.fromEntries(codes.filter(code => CODES[code].exit !== 125).map(code => [code, CODES[code].exit]))
-    assert.deepEqual(exits, { SHARE_FULL: 75, PROGRAM_NOT_RUNNABLE: 126, PROGRAM_NOT_FOUND: 127 })
+    assert.deepEqual(exits, { NAME_HELD: 75, SHARE_FULL: 75, PROGRAM_NOT_RUNNABLE: 126, PROGRAM_NOT_FOUND: 127 })
   })
 
   test('is spelled in capitals, so that a code can be grepped', () => {

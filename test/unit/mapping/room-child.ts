@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { openRoom, type FuseServerLike, type RoomWayName } from '../../../src/mapping/fuse/room.ts'
+import { openMapping } from '../../../src/mapping/choose.ts'
 import type { Attach } from '../../../src/mapping/fuse/device.ts'
 import type { Mapping, Point } from '../../../src/mapping/mapping.ts'
 import { serveFlat } from './room-fuse.ts'
@@ -24,7 +25,7 @@ print(json.dumps({
     'hello': open(os.environ['POINT'] + '/hello').read(), 'mount': [l for l in open('/proc/self/mountinfo') if ' - fuse.nbtrun ' in l],
 }))
 `
-const FILES = { hello: 'hello from the share\n', show: SHOW }
+const FILES = { hello: 'hello from the share\n', show: SHOW, nothing: '#!/bin/sh\n', chain: '#!/bin/sh\nexec ./nothing\n' }
 
 const WAY = (process.env['WAY'] ?? 'b2') as RoomWayName
 const blocking = process.env['READ'] === 'blocking'
@@ -149,6 +150,18 @@ const stories: Record<string, () => Promise<unknown>> = {
     await room.unused
     return { output }
   },
+  async watchedClosely() {
+    const at = point()
+    const room = await open([at])
+    // a shell that execs closes its script then, which asks us, while the kernel lets nobody look at the process
+    const child = start(room, at.path, ['sh', '-c', 'trap \'echo "$i"; exit 0\' TERM; i=0; while :; do ./chain & ./chain; wait; i=$((i+1)); done'])
+    await room.entered(child.pid!)
+    for (let looks = 0; looks < 100; looks++) await room.users()
+    child.kill('SIGTERM')
+    const starts = Number(await text(child))
+    await room.unused
+    return { several: starts > 5 }
+  },
   async cancelled() {
     const abort = new AbortController()
     const opening = open([point()], abort.signal)
@@ -188,12 +201,19 @@ if (only === 'orphan') {
     stdio: ['pipe', 'inherit', 'inherit'],
   })
   await room.entered(child.pid!)
-} else if (only === 'error') {
-  const told = await open([point()]).then(
-    () => ({}),
-    (error: unknown) => error,
+} else if (only === 'choose') {
+  // which way this machine allows, or why none
+  const at = point()
+  const kind = (process.env['KIND'] ?? 'auto') as 'auto' | 'private' | 'shared'
+  const told = await openMapping({ kind, points: [at], serve, signal: new AbortController().signal, runId: 'none', warn: console.error }).then(
+    async ({ mapping, refusals }) => {
+      const { kind: got, way } = mapping
+      await mapping.end()
+      return { kind: got, way, refusals }
+    },
+    (error: unknown) => ({ ...(error as object), line: (error as { line?: string }).line }),
   )
-  console.log(JSON.stringify({ ...(told as object), line: (told as { line?: string }).line }))
+  console.log(JSON.stringify(told))
   rmSync(base, { recursive: true })
 } else {
   const results: Record<string, unknown> = {}

@@ -6,17 +6,10 @@ import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { missing } from '../../lab/missing.ts'
+import { asUser, isRoot } from './as-user.ts'
 import { cannotMount } from './fuse/mounted.ts'
 
 const CHILD = [process.execPath, '--import', 'tsx', fileURLToPath(new URL('room-child.ts', import.meta.url))]
-const isRoot = process.getuid?.() === 0
-
-/** Words that run others as uid 1000 with a /dev/fuse of their own that everybody may open; the machine's stays as it is. Root of a user namespace cannot make one. */
-function asUser(prepare = ''): string[] {
-  const script = `mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 2>/dev/null && mount --bind /mnt/fuse /dev/fuse; umount -l /mnt; ${prepare}
-exec setpriv --reuid=1000 --regid=1000 --groups=1000,24 -- "$@"`
-  return isRoot ? ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh'] : []
-}
 
 function run(words: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const [command = '', ...args] = words
@@ -113,6 +106,10 @@ for (const { way, prefix, skip, read = 'polled' } of ways) {
       assert.deepEqual(await story('twoPoints'), { output: 'hello from the share\n'.repeat(2) })
     })
 
+    test('lets programs start from it while its users are looked for all the time', async () => {
+      assert.deepEqual(await story('watchedClosely'), { several: true })
+    })
+
     test('is undone when cancelled half made', async () => {
       assert.deepEqual(await story('cancelled'), { message: 'enough', helpers: [] })
     })
@@ -134,36 +131,3 @@ for (const { way, prefix, skip, read = 'polled' } of ways) {
     })
   })
 }
-
-describe('a room that cannot be made', { skip: !isRoot, timeout: 60_000 }, () => {
-  const failure = async (prefix: readonly string[]) => JSON.parse(await run([...prefix, ...CHILD, 'error']).next())
-  const within = (script: string): string[] => ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', `${script}\nexec "$@"`, 'sh']
-
-  test('says how to get /dev/fuse where it is missing', async () => {
-    const { code, line } = await failure(
-      within('mount -t tmpfs none /mnt; for d in null urandom; do touch /mnt/$d; mount --bind /dev/$d /mnt/$d; done; mount --rbind /mnt /dev'),
-    )
-    assert.equal(code, 'MAPPING_FAILED')
-    assert.equal(line, '/dev/fuse does not exist; modprobe fuse, or docker run --device /dev/fuse')
-  })
-
-  test('says so where this user may not open /dev/fuse', async () => {
-    const { line } = await failure(asUser('mount -t tmpfs none /mnt && touch /mnt/closed && chmod 600 /mnt/closed && mount --bind /mnt/closed /dev/fuse'))
-    assert.equal(line, '/dev/fuse may not be opened by this user; chmod 666 /dev/fuse, or join the group that owns it')
-  })
-
-  test('names the setting where user namespaces are refused', async () => {
-    const limit = ['unshare', '--user', '--map-current-user', '--keep-caps', 'sh', '-c', 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', 'sh']
-    const { line } = await failure([...asUser(), ...limit])
-    assert.match(line, /^no namespace for a private mapping \(unshare: .*\); sysctl user\.max_user_namespaces=10000$/)
-  })
-
-  test('says when the tools are too old', async () => {
-    const { line } = await failure(
-      within(
-        'mount -t tmpfs none /mnt; printf "#!/bin/sh\\necho unshare: unrecognized option >&2; exit 1\\n" >/mnt/unshare; chmod +x /mnt/unshare; export PATH=/mnt:$PATH',
-      ),
-    )
-    assert.equal(line, "this system's tools are too old for a private mapping (unshare: unrecognized option); util-linux 2.36 is needed")
-  })
-})

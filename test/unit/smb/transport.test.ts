@@ -438,8 +438,9 @@ describe('opening', () => {
       answering([], () => '8300000180'),
       'localhost',
     )
-    await assert.rejects(open({ host: 'localhost', mode: 'nbt', port: both }), {
-      message: /: called name LOCALHOST<20> refused: 0x80 \(.*\), called name \*SMBSERVER<20> refused: 0x80 \(not listening on called name\)$/,
+    await assert.rejects(open({ host: 'localhost', mode: 'nbt', port: both, timeoutMs: 300 }), {
+      message:
+        /: called name LOCALHOST<20> refused: 0x80 \(.*\), called name \*SMBSERVER<20> refused: 0x80 \(not listening on called name\), node status: no answer within \d+ ms$/,
     })
     const full = await serve(
       answering([], () => '8300000183'),
@@ -453,7 +454,7 @@ describe('opening', () => {
     const plays: readonly (readonly [(peer: Socket) => void, RegExp])[] = [
       [peer => peer.resume(), /no answer within \d+ ms\)$/],
       [peer => peer.once('data', () => peer.end('HTTP/1.1 400')), /NBT session header: flags are/],
-      [peer => peer.once('data', () => peer.end()), /no answer to the session request: closed by the server\)$/],
+      [peer => peer.once('data', () => peer.end()), /no answer to the session request: closed by the server, node status: no answer within \d+ ms\)$/],
     ]
     for (const [play, message] of plays) {
       const port = await serve(play)

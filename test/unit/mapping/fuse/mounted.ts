@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { type Attach, polledDevice } from '../../../../src/mapping/fuse/device.ts'
+import type { Attach } from '../../../../src/mapping/fuse/device.ts'
+import { Devices } from '../../../../src/mapping/fuse/devices.ts'
 import { type FuseOptions, type FuseServer, serveFuse } from '../../../../src/mapping/fuse/server.ts'
 import type { Files } from '../../../../src/smb/files.ts'
 import { missing } from '../../../lab/missing.ts'
@@ -32,7 +33,8 @@ export interface Mounted {
   readonly finished: Promise<Finished>
 }
 
-const polled = (fd: number): Attach => polledDevice(fd) ?? assert.fail('this Node does not poll')
+/** RELAYED=1: as where this Node cannot poll. */
+const devices = new Devices(process.env['RELAYED'] === '1')
 
 export interface Setup extends Partial<FuseOptions> {
   /** How requests are read, if not polled. */
@@ -72,7 +74,7 @@ export class Bench {
     })
     await once((child.stdio[4] as Readable).resume(), 'end') // mounted, or failed
     const server = serveFuse({
-      attach: (device ?? polled)(fd),
+      attach: device?.(fd) ?? (await devices.attach(fd)),
       files: wrap(this.files),
       uid: 0,
       gid: 0,
