@@ -15,9 +15,9 @@ export function isCurrent(name: string): boolean {
 }
 
 function options(): string {
-  const rows = ROWS.map(([name, { kind, arg, short, aliases = [], fallback, help }]) => {
+  const rows = ROWS.map(([name, { kind, arg, alone, short, aliases = [], fallback, help }]) => {
     const names = [`--${name}`, ...(short === undefined ? [] : [`-${short}`]), ...aliases.map(alias => `--${alias}`)].map(n =>
-      code(n + (arg === undefined || n.length === 2 ? '' : ` ${arg}`)),
+      code(n + (arg === undefined || n.length === 2 ? '' : alone === undefined ? ` ${arg}` : `[=${arg}]`)),
     )
     const otherwise = typeof fallback !== 'string' && typeof fallback !== 'number' ? '' : typeof fallback === 'number' ? spell(fallback) : code(fallback)
     return [names.join('<br>'), cell(help), code(envName(name)), otherwise, { one: 'once', many: 'repeat', flag: 'flag', count: 'repeat' }[kind]]

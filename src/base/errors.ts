@@ -30,6 +30,7 @@ export const CODES = {
   CLOCK_SKEW: { exit: 125, hint: 'set the clocks of this machine, the server and its domain by one source' },
   SHARE_NOT_FOUND: { exit: 125 },
   ACCESS_DENIED: { exit: 125 },
+  NO_SUCH_SESSION: { exit: 125 },
   SHARE_FULL: { exit: 75 },
   SERVER_REFUSED: { exit: 125 },
   FILE_ERROR: { exit: 125 },

@@ -1,5 +1,17 @@
 /** The commands. They count only as the very first word; each is one module, loaded when it is used. */
 export const COMMANDS = {
+  sessions: {
+    usage: 'sessions <server>',
+    help: 'who holds which session and open file; whether a share is full; end them',
+    load: () => import('./commands/sessions.ts'),
+  },
+  shares: { usage: 'shares <server>', help: 'what a server shares', load: () => import('./commands/shares.ts') },
+  ipc: { usage: 'ipc <server>', help: 'connect to IPC$, disconnect, show what the server still holds', load: () => import('./commands/ipc.ts') },
+  autodisconnect: {
+    usage: 'autodisconnect <server> [minutes]',
+    help: 'when the server ends idle sessions by itself',
+    load: () => import('./commands/autodisconnect.ts'),
+  },
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
   names: { usage: 'names <action> <name>', help: 'ask for NetBIOS names, register and release them', load: () => import('./commands/names.ts') },
 } as const

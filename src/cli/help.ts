@@ -6,8 +6,8 @@ const WIDTH = 80,
 
 /** `nbtrun --help`, and with `all` every option. From the tables, 80 columns. */
 export function help(all: boolean): string {
-  const options = ROWS.filter(([, row]) => all || row.common).flatMap(([name, { short, arg, aliases = [], help: text }]) => {
-    const names = `${short === undefined ? '   ' : `-${short},`} --${name}${arg === undefined ? '' : ` ${arg}`}`
+  const options = ROWS.filter(([, row]) => all || row.common).flatMap(([name, { short, arg, alone, aliases = [], help: text }]) => {
+    const names = `${short === undefined ? '   ' : `-${short},`} --${name}${arg === undefined ? '' : alone === undefined ? ` ${arg}` : `[=${arg}]`}`
     return entry(names, aliases.length === 0 ? text : `${text} (also --${aliases.join(', --')})`)
   })
   return [

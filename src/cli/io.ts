@@ -24,6 +24,10 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'given-back':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
+        case 'verified':
+          // what makes the run fail is said when it does
+          if (event.verified === false) return settings['strict-teardown'] ? undefined : print(`${event.text} [TEARDOWN_FAILED]`)
+          return verbose || event.verified === null ? print(event.text) : undefined
         case 'survivors':
           return settings.quiet ? undefined : print(survivorsLine(event))
         case 'warning':

@@ -37,7 +37,7 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
 
 /** The receipt as people's text: one fact a line. */
 export function receiptText(receipt: Receipt): string[] {
-  const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verified, survivors, error, warnings } = receipt
+  const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
   const lines = [`receipt of run ${run}`]
   if (program !== null)
     lines.push(
@@ -57,7 +57,7 @@ export function receiptText(receipt: Receipt): string[] {
   for (const warning of warnings) lines.push(`  warning: ${warning}`)
   if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)
   const grace = graceMs > 0 ? `, grace ${spell(graceMs)}` : ''
-  const asked = verified === null ? '' : verified ? '; the server has no such session' : '; the server still has the session'
+  const asked = verification === null ? '' : `; ${verification}`
   lines.push(`  held ${spell(heldMs)}${grace}, given back in ${spell(releasedMs)}: ${END[end]}${asked}`)
   return lines
 }

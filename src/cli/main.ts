@@ -25,7 +25,10 @@ export function end({ exit, dieOf }: Outcome): never {
 export async function main(argv: readonly string[]): Promise<Outcome> {
   let verbose = 0
   try {
-    if (isCommand(argv[0])) return { exit: await (await import('./full.ts')).command(argv) }
+    if (isCommand(argv[0])) {
+      verbose = argv.reduce((sum, word) => sum + (/^-v+$/.test(word) ? word.length - 1 : Number(word === '--verbose')), 0)
+      return { exit: await (await import('./full.ts')).command(argv) }
+    }
     const { own, program } = split(argv, namesShare(process.env))
     refusePasswords(own)
     const raw = parse(own)

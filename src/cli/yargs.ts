@@ -1,11 +1,14 @@
 import yargs, { type Argv } from 'yargs'
 import { NbtrunError } from '../base/errors.ts'
-import { ROWS } from '../profile/options.ts'
+import { REACH, ROWS } from '../profile/options.ts'
 import { spread, takesValue, type Raw } from '../profile/words.ts'
+
+/** Options that may stand alone, with the value they then have. */
+const LONE = new Map(ROWS.flatMap(([name, { alone }]) => (alone === undefined ? [] : [[`--${name}`, `--${name}=${alone}`]])))
 
 /** yargs without its guesses: no numbers, no negations, no camel case, no dots, no languages; a complaint throws USAGE. */
 export function strictYargs(words: readonly string[]): Argv {
-  return yargs(words.flatMap(word => (/^-[^-]/.test(word) ? (spread(word) ?? [word]) : [word])))
+  return yargs(words.flatMap(word => (/^-[^-]/.test(word) ? (spread(word) ?? [word]) : [LONE.get(word) ?? word])))
     .parserConfiguration({
       'parse-numbers': false,
       'parse-positional-numbers': false,
@@ -30,14 +33,24 @@ export function strictYargs(words: readonly string[]): Argv {
 }
 
 /** The table as yargs options: every value stays a text, which our own parsers judge. */
-export function withOptions<T>(y: Argv<T>, hidden = false): Argv<T> {
+export function withOptions<T>(y: Argv<T>, hidden = false, rows = ROWS): Argv<T> {
   // letters were spread into names before
-  for (const [name, { kind, aliases: alias = [], help: describe }] of ROWS) {
+  for (const [name, { kind, aliases: alias = [], help: describe }] of rows) {
     if (kind === 'flag') y.option(name, { alias, describe, hidden, type: 'boolean' })
     else if (kind === 'count') y.option(name, { alias, describe, hidden, type: 'count' })
     else y.option(name, { alias, describe, hidden, type: 'string', nargs: 1, requiresArg: true })
   }
   return y
+}
+
+/** Those of the table that say who logs in and how the server is reached. */
+export function withReach<T>(y: Argv<T>): Argv<T> {
+  const reach: readonly string[] = REACH
+  return withOptions(
+    y,
+    false,
+    ROWS.filter(([name]) => reach.includes(name)),
+  )
 }
 
 /** What yargs understood, as our own parser gives it. */

@@ -15,6 +15,7 @@ import {
   sink,
   sinkOrPeople,
   timeout,
+  verification,
   whole,
   yes,
 } from './values.ts'
@@ -26,6 +27,8 @@ import {
 export interface Option<T> {
   readonly kind: 'one' | 'many' | 'flag' | 'count'
   readonly arg?: string
+  /** The value of an option that stands alone; another one is then given as `--name=value` only. */
+  readonly alone?: string
   readonly short?: string
   readonly aliases?: readonly string[]
   readonly help: string
@@ -141,6 +144,22 @@ export const OPTIONS = {
   'no-reconnect': { kind: 'flag', common: false, help: 'a lost connection stays lost, and no key is kept for another login', parse: yes },
   'teardown-timeout': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'for giving everything back', parse: timeout },
   'kill-after': { kind: 'one', arg: 'TIME', common: false, fallback: 5000, help: 'from asking the program to end to killing it', parse: duration },
+  verify: {
+    kind: 'one',
+    arg: 'end',
+    alone: 'ask',
+    common: false,
+    fallback: 'no',
+    help: 'ask the server afterwards whether the session is gone; end: have it end one that is not (needs --admin-auth-file)',
+    parse: verification,
+  },
+  'admin-auth-file': {
+    kind: 'one',
+    arg: 'FILE',
+    common: false,
+    help: 'an administrator of the server, who may ask for its sessions; as --auth-file',
+    parse: filled,
+  },
   events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write each step as a line of JSON', parse: sink },
   'strict-teardown': { kind: 'flag', common: false, help: 'exit 125 when something could not be given back', parse: yes },
 } as const satisfies Record<string, Option<unknown>>
@@ -149,6 +168,31 @@ export type Name = keyof typeof OPTIONS
 
 /** The table in its order, for code that treats all rows alike. */
 export const ROWS = Object.entries(OPTIONS) as unknown as readonly (readonly [Name, Option<unknown>])[]
+
+/** Who logs in, and how the server is reached: what commands that ask a server take, too. */
+export const REACH = [
+  'user',
+  'auth-file',
+  'password-file',
+  'password-fd',
+  'anonymous',
+  'guest',
+  'transport',
+  'port',
+  'called-name',
+  'calling-name',
+  'scope',
+  'min-dialect',
+  'max-dialect',
+  'signing',
+  'signing-algorithms',
+  'encrypt',
+  'ciphers',
+  'connect-timeout',
+  'io-timeout',
+  'teardown-timeout',
+  'verbose',
+] as const satisfies readonly Name[]
 
 export const ENV_PREFIX = 'NBTRUN_OPT_'
 

@@ -29,6 +29,12 @@ export type Settings = { readonly [K in Name]: Value<Rows[K]> } & { readonly giv
 
 /** Flags win over the environment. `--mount` has moved into `share[0].point`; points are absolute. */
 export function resolve(raw: Raw, env: Env, cwd: string): Settings {
+  const settings = settle(raw, env)
+  return { ...settings, share: place(settings, cwd) }
+}
+
+/** The same for what runs no program: shares are as they were given, if any were. */
+export function settle(raw: Raw, env: Env): Settings {
   const sources = gather(raw, fromEnvironment(env))
   settleExclusive(sources)
   const given: Partial<Record<Name, Source>> = {}
@@ -40,7 +46,7 @@ export function resolve(raw: Raw, env: Env, cwd: string): Settings {
   }
   const settings = { ...values, given } as Settings
   requireDialects(settings)
-  return { ...settings, share: place(settings, cwd) }
+  return settings
 }
 
 /** Does the environment name a share? Then the first word that is no option is the program. */

@@ -37,6 +37,15 @@ export function share(text: string): Share {
   return { host: server, share: name, folder: folder.join('\\'), point, label: ['/', host, name, ...folder].join('/') }
 }
 
+/** A server, or a share of it, as commands take it: `//srv`, `//srv/app`. */
+export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly share: string | undefined } {
+  const trimmed = text.replace(/[/\\]+$/, '')
+  const isHost = /^(?:smb:)?(?:\/\/|\\\\)[^/\\]+$/i.test(trimmed)
+  const { host, share: name, folder, label } = share(isHost ? `${trimmed}/x` : trimmed)
+  if (folder !== '') throw must('//server or //server/share', text)
+  return { host, share: isHost ? undefined : name, label: isHost ? label.slice(0, -2) : label }
+}
+
 /** The point stands after the last `=` that comes before an absolute path or a drive letter. */
 function cutPoint(text: string): { target: string; point: string | undefined } {
   const [, target, point] = /^(.*)=(\/.*|[A-Za-z]:(?:[/\\].*)?)$/s.exec(text) ?? []

@@ -85,6 +85,13 @@ export function yes(text: string): boolean {
   throw must('1 or 0', text)
 }
 
+/** How a teardown is verified. In the environment `1` is `ask`, `0` is `no`. */
+export function verification(text: string): 'ask' | 'end' | 'no' {
+  if (/^(1|true|yes|on)$/i.test(text)) return 'ask'
+  if (/^(0|false|off)$/i.test(text)) return 'no'
+  return choice('ask', 'end', 'no')(text)
+}
+
 /** `NAME=VALUE`; the value may be empty and may hold further `=`. */
 export function assignment(text: string): { readonly name: string; readonly value: string } {
   const at = text.indexOf('=')

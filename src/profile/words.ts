@@ -1,4 +1,4 @@
-import { OPTIONS, ROWS, type Name } from './options.ts'
+import { OPTIONS, ROWS, type Name, type Option } from './options.ts'
 
 /** What was given, as text, before anything is judged: one entry per occurrence; those of flags and counts are empty, and a flag has one. */
 export type Raw = { [K in Name]?: string[] }
@@ -46,8 +46,9 @@ export function optionsAt(words: readonly string[], at: number): Read | undefine
       given.push([name, ''])
       continue
     }
-    const value = inWord ?? words[next++]
-    if (value === undefined || (inWord === undefined && looksLikeOption(value) && !NUMBER.test(value))) return undefined
+    const { alone }: Option<unknown> = OPTIONS[name]
+    const value = inWord ?? alone ?? words[next++]
+    if (value === undefined || (inWord === undefined && alone === undefined && looksLikeOption(value) && !NUMBER.test(value))) return undefined
     given.push([name, value])
   }
   return { given, next }

@@ -68,6 +68,8 @@ export type RunEvent =
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
   /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
+  /** What the servers said when they were asked, after the teardown, whether they still have a session of this run; `verified` as in the receipt. */
+  | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string }
   /** The connection to a server is gone while it is needed, and could not be set up anew: what the program does on its shares fails. */
   | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
   /** A lost connection was set up anew, in so many ms, and the program goes on. */

@@ -50,8 +50,10 @@ export interface Receipt {
   /** What the teardown took, ms. */
   readonly releasedMs: number
   readonly end: End
-  /** Whether the server was asked afterwards and has no such session: null, not asked. */
+  /** Whether the servers, asked afterwards, have no such session; null where they were not asked or it could not be found out. */
   readonly verified: boolean | null
+  /** How that was found out, or why not; null where it was not asked for. */
+  readonly verification: string | null
   /** Processes that still used the mapping when it was taken away. */
   readonly survivors: readonly Survivor[]
   readonly error: { readonly code: Code; readonly message: string } | null

@@ -6,9 +6,11 @@ import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
+import type { Verification } from './listed.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
+import type { Verifier } from './verify.ts'
 
 /** A share that the program can see, and what went through it. */
 export interface Seen {
@@ -24,6 +26,10 @@ export class Record {
   earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
   graceMs = 0
+  /** From the beginning to the end of the teardown, ms. */
+  heldMs = 0
+  /** What the servers said afterwards. */
+  verification: Verification | undefined
   /** What connections were lost of, as far as it was told. */
   readonly #losses = new Set<string>()
   /** Shares on which a request of a program failed. */
@@ -35,12 +41,14 @@ export class Record {
   #seen: readonly Seen[] = []
   readonly #run: string
   readonly #io: RunIo
+  readonly #verifier: Verifier | undefined
   readonly #warnings: string[] = []
   readonly #receipt: Sink | undefined
   readonly #events: Sink | undefined
 
   /** Opens receipt and events file first of all: a path that cannot be written to must not cost a seat. */
-  constructor(run: string, settings: Settings, io: RunIo) {
+  constructor(run: string, settings: Settings, io: RunIo, verifier: Verifier | undefined) {
+    this.#verifier = verifier
     this.#run = run
     this.#io = io
     const at = (target: NonNullable<Settings['events']>): typeof target => ('file' in target ? { file: resolve(io.cwd, target.file) } : target)
@@ -51,6 +59,7 @@ export class Record {
   /** Says when the connection is lost while it is needed, and when there is a new one; what happens to it in the teardown is the teardown's to tell. */
   watch(lifeline: Lifeline, scope: Scope): void {
     const { host: server } = lifeline
+    this.#verifier?.watch(lifeline)
     lifeline.listener = {
       lost: error => {
         if (this.#over) return
@@ -64,6 +73,7 @@ export class Record {
       reconnected: ms => {
         this.#reconnects++
         this.earlyLoss = undefined
+        this.#verifier?.watch(lifeline)
         scope.note('reconnect', `session ${server}`)
         this.tell({ type: 'reconnected', server, ms })
       },
@@ -132,11 +142,12 @@ export class Record {
       shares: this.#shares(),
       steps: scope.steps,
       reconnects: this.#reconnects,
-      heldMs: round(scope.elapsed),
+      heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),
       releasedMs: round(releasedMs),
       end: judge(scope.steps),
-      verified: null,
+      verified: this.verification?.verified ?? null,
+      verification: this.verification?.text ?? null,
       survivors: this.#survivors,
       error: failure === undefined ? null : { code: failure.code, message: failure.message },
       warnings: this.#warnings,

@@ -11,6 +11,7 @@ import { map } from './map.ts'
 import { Record } from './record.ts'
 import { connectShares } from './servers.ts'
 import { tearDown } from './teardown.ts'
+import type { Verifier } from './verify.ts'
 import { untilOver } from './wait.ts'
 
 /**
@@ -25,11 +26,13 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   }
   const runId = randomBytes(4).toString('hex')
   const control = new Control(settings['kill-after'])
-  const record = new Record(runId, settings, io)
+  const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
+  const record = new Record(runId, settings, io, verifier)
   const scope = new Scope(control.cancelled, step => record.tell({ type: 'step', step }), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
   try {
+    await verifier?.prepare()
     record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
     const mapping = await map(scope, record, { settings, runId, env: io.env })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
@@ -38,6 +41,8 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     failure = asError(thrown)
   }
   const released = await tearDown(scope, record, control.hurried)
+  record.heldMs = scope.elapsed
+  const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   record.finish(scope, released.ms, failure)
   control.stop()
   if (released.failed !== undefined) {
@@ -45,8 +50,19 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     else if (settings['strict-teardown']) failure = released.failed
     else record.tell({ type: 'not-given-back', error: released.failed })
   }
+  if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
+}
+
+/** Has the servers asked whether they let go. Returns what they still have. */
+async function verified(verifier: Verifier, record: Record, ms: number, hurried: AbortSignal): Promise<NbtrunError | undefined> {
+  record.tell({ type: 'progress', doing: 'asking whether the session is gone' })
+  const found = await verifier.verify(ms, hurried)
+  record.tell({ type: 'progress' })
+  record.verification = found
+  record.tell({ type: 'verified', ...found })
+  return found.verified === false ? new NbtrunError('TEARDOWN_FAILED', found.text) : undefined
 }
 
 /** One failure, one line: what became of the teardown goes behind what the run failed of. */

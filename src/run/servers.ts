@@ -13,6 +13,7 @@ import { Folder } from '../smb/folder.ts'
 import { LastingFiles } from '../smb/lifeline/files.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
+import type { TransportOptions } from '../smb/transport.ts'
 import type { Record } from './record.ts'
 
 /** A share that was connected, and the files that the program shall see. */
@@ -60,22 +61,21 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
 async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
+  const server = await login(scope, settings, host, clientGuid, given)
+  await connectTree(scope, server, 'IPC$')
+  return server
+}
+
+/** Connects and logs in. The password stays its owner's, who zeroes it. */
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
   const credentials = kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)))
   try {
-    const server = await logIn(scope, {
+    return await logIn(scope, {
       host,
-      transport: {
-        host,
-        mode: settings.transport,
-        port: settings.port,
-        calledName: settings['called-name'],
-        callingName: settings['calling-name'],
-        scope: settings.scope,
-        timeoutMs: settings['connect-timeout'],
-      },
+      transport: transportOf(settings, host),
       ioTimeoutMs: settings['io-timeout'],
       keepaliveMs: settings.keepalive,
       reconnect: !settings['no-reconnect'],
@@ -86,11 +86,22 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })
-    await connectTree(scope, server, 'IPC$')
-    return server
   } catch (thrown) {
     credentials.wipe()
     throw thrown
+  }
+}
+
+/** How the server is reached. */
+export function transportOf(settings: Settings, host: string): Omit<TransportOptions, 'signal'> {
+  return {
+    host,
+    mode: settings.transport,
+    port: settings.port,
+    calledName: settings['called-name'],
+    callingName: settings['calling-name'],
+    scope: settings.scope,
+    timeoutMs: settings['connect-timeout'],
   }
 }
 

@@ -22,11 +22,13 @@ export async function tearDown(scope: Scope, record: Record, hurried: AbortSigna
   const undone = scope.steps.slice(before)
   const ms = now() - began
   record.tell({ type: 'given-back', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps) })
-  const bad = undone.filter(s => !s.ok && !record.knowsLoss(s.error))
-  return { ms, failed: bad[0] === undefined ? undefined : notGivenBack(bad, bad[0]) }
+  return { ms, failed: notGivenBack(undone.filter(s => !s.ok && !record.knowsLoss(s.error))) }
 }
 
-function notGivenBack(bad: readonly Step[], first: Step): NbtrunError {
+/** The steps that failed as one error; undefined where none did. */
+export function notGivenBack(bad: readonly Step[]): NbtrunError | undefined {
+  const [first] = bad
+  if (first === undefined) return undefined
   return new NbtrunError('TEARDOWN_FAILED', `${bad.map(s => s.name).join(', ')} failed: ${first.error ?? first.status ?? 'no reason given'}`, {
     hint: 'the server frees what is left when it notices',
     facts: first.code === undefined ? {} : { why: first.code },

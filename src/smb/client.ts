@@ -7,6 +7,7 @@ import { Secret } from './auth/secret.ts'
 import type { DirEntry, Files } from './files.ts'
 import type { Lifeline } from './lifeline/lifeline.ts'
 import { withOpen } from './open.ts'
+import { ServerService } from './rpc/srvsvc/service.ts'
 import type { Session } from './session.ts'
 import type { Terms } from './terms.ts'
 
@@ -71,6 +72,12 @@ export class Client implements AsyncDisposable {
   async tree(share: string, { signal }: CallOptions = {}): Promise<Share> {
     signal?.throwIfAborted()
     return new Share(await connectTree(this.#scope, this.#lifeline, share))
+  }
+
+  /** The server's own account of who uses it, over IPC$; most of it is for its administrators. It ends with this client. */
+  async service({ signal }: CallOptions = {}): Promise<ServerService> {
+    signal?.throwIfAborted()
+    return ServerService.open(await connectTree(this.#scope, this.#lifeline, 'IPC$'))
   }
 
   /** TREE_DISCONNECT, LOGOFF, FIN; resolves to all steps, those of the teardown last, and never rejects. */

@@ -34,6 +34,8 @@ export const ALREADY_GONE: ReadonlySet<number> = new Set([
 /** A logged-in user on a connection. [MS-SMB2] 3.2.4.2.3. Closing it sends LOGOFF, signed, and checks the answer. */
 export class Session extends Resource {
   readonly connection: Connection
+  /** As shown to people: `alice`, `DOM/alice`. */
+  readonly who: string
   /** SessionId, the server's name for it: what a later session names as its `previousSessionId`. */
   readonly id: bigint
   readonly guest: boolean
@@ -47,6 +49,7 @@ export class Session extends Resource {
   private constructor(connection: Connection, who: string, { id, answer, channel, encrypted }: Granted) {
     super(`session of ${who} on ${connection.host}`, connection)
     this.connection = connection
+    this.who = who
     this.id = id
     this.#channel = channel
     this.guest = (answer.sessionFlags & SESSION_FLAG.IS_GUEST) !== 0

@@ -50,8 +50,10 @@ export function run(given: Readonly<Record<string, unknown>>, rest: readonly str
 
 /** The options as words again, in the table's order. */
 function ownWords(raw: Raw): string[] {
-  return ROWS.flatMap(([name]) =>
-    (raw[name] ?? []).flatMap(text => (!takesValue(name) ? [`--${name}`] : text.startsWith('-') ? [`--${name}=${text}`] : [`--${name}`, text])),
+  return ROWS.flatMap(([name, { alone }]) =>
+    (raw[name] ?? []).flatMap(text =>
+      !takesValue(name) ? [`--${name}`] : text.startsWith('-') || alone !== undefined ? [`--${name}=${text}`] : [`--${name}`, text],
+    ),
   )
 }
 

@@ -3,7 +3,7 @@ import { HEADER_SIZE } from './header.ts'
 import { bodySpan } from './negotiate.ts'
 
 /** [MS-SMB2] 2.2.31: control codes. */
-export const FSCTL = { VALIDATE_NEGOTIATE_INFO: 0x0014_0204 } as const
+export const FSCTL = { PIPE_TRANSCEIVE: 0x0011_c017, VALIDATE_NEGOTIATE_INFO: 0x0014_0204 } as const
 
 /** For control codes that are about no file. */
 export const NO_FILE = Buffer.alloc(16, 0xff)

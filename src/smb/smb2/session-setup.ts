@@ -10,6 +10,9 @@ export interface SessionSetupRequest {
   readonly securityBuffer: Buffer
 }
 
+/** Flags of the request. */
+export const SETUP_FLAG = { BINDING: 1 } as const
+
 export const SESSION_FLAG = { IS_GUEST: 1, IS_NULL: 2, ENCRYPT_DATA: 4 } as const
 
 export interface SessionSetupResponse {

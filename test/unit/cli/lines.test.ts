@@ -70,6 +70,7 @@ test('a receipt is one fact a line', () => {
     reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,
+    verification: null,
     survivors: [{ pid: 12, name: 'helper' }],
     error: { code: 'TIMED_OUT' as const, message: 'it took too long' },
     warnings: ['the server is slow'],
@@ -85,4 +86,8 @@ test('a receipt is one fact a line', () => {
     '  failed: it took too long (TIMED_OUT)',
     '  held 5.2 s, given back in 4.1 ms: acknowledged',
   ])
+  assert.equal(
+    receiptText({ ...receipt, verified: true, verification: 'srv says that the session is gone' }).at(-1),
+    '  held 5.2 s, given back in 4.1 ms: acknowledged; srv says that the session is gone',
+  )
 })

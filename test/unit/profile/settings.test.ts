@@ -52,6 +52,8 @@ test('what is not given has its fallback', () => {
     keepalive: 60_000,
     'no-reconnect': false,
     'kill-after': 5000,
+    verify: 'no',
+    'admin-auth-file': undefined,
     events: undefined,
     'strict-teardown': false,
   })
@@ -93,6 +95,20 @@ test('the environment stands in for options, and the option wins', () => {
   assert.deepEqual(s.given, { share: 'env', port: 'flag', 'read-only': 'env', verbose: 'env', env: 'env' })
 })
 
+test('--verify stands alone, or has its word behind =', () => {
+  const verify = (line: string, env: Record<string, string> = {}): string => from(`${S} ${line}`.trim(), env).verify
+  assert.deepEqual(
+    ['', '--verify', '--verify=end', '--verify=no'].map(line => verify(line)),
+    ['no', 'ask', 'end', 'no'],
+  )
+  assert.deepEqual(
+    ['1', '0', 'end', 'ask'].map(text => verify('', { NBTRUN_OPT_VERIFY: text })),
+    ['ask', 'no', 'end', 'ask'],
+  )
+  assert.equal(parse(['--verify', 'end']), undefined) // a program by that name
+  assert.throws(() => verify('--verify=maybe'), { message: '--verify must be ask or end or no, not maybe' })
+})
+
 test('every option has its variable', () => {
   const samples: Record<string, string> = {
     share: '//srv/x',
@@ -111,6 +127,7 @@ test('every option has its variable', () => {
     ciphers: 'AES-256-GCM',
     receipt: 'r',
     events: 'e',
+    verify: 'end',
   }
   for (const [name, { kind, arg }] of ROWS) {
     const text = samples[name] ?? (kind === 'one' ? (arg === 'NAME' ? 'N' : '7') : '1')

@@ -1,0 +1,139 @@
+import { NbtrunError } from '../base/errors.ts'
+import { deferred, within } from '../base/time.ts'
+import { decode, Writer, type Codec } from '../base/wire.ts'
+import { Credentials } from './auth/credentials.ts'
+import { spnegoNtlm } from './auth/spnego.ts'
+import type { Connection } from './connection.ts'
+import { agree } from './negotiation.ts'
+import type { Session } from './session.ts'
+import { isSmb3 } from './smb2/dialect.ts'
+import { COMMAND, FLAG, header, HEADER_SIZE, type CommandName, type Header } from './smb2/header.ts'
+import { negotiateRequest, negotiateResponse, SECURITY_MODE } from './smb2/negotiate.ts'
+import { SETUP_FLAG, sessionSetupRequest } from './smb2/session-setup.ts'
+import { STATUS, statusName } from './status.ts'
+import { openTransport, type Transport, type TransportOptions } from './transport.ts'
+
+/**
+ * Asks later, on a connection of its own, whether the server still has a session: a SESSION_SETUP that would bind that connection to it. It was signed
+ * while the session was there, so that no key is kept for it, and holds nothing secret. [MS-SMB2] 3.3.5.5.2: a server without such a session says
+ * USER_SESSION_DELETED, one that has it goes on with the login.
+ */
+export interface SessionProof {
+  readonly connection: Connection
+  readonly sessionId: bigint
+  readonly setup: Buffer
+}
+
+export type Proven = 'gone' | 'there'
+
+/** The proof for a session that is open now; undefined where there is none: before SMB 3.0, and for guests, who cannot sign. */
+export function sessionProof(connection: Connection, session: Session): SessionProof | undefined {
+  const { signer, id } = session
+  if (!isSmb3(connection.dialect) || signer === undefined) return undefined
+  const setup = message(
+    'SESSION_SETUP',
+    SETUP_ID,
+    sessionSetupRequest,
+    {
+      flags: SETUP_FLAG.BINDING,
+      securityMode: SECURITY_MODE.SIGNING_REQUIRED,
+      capabilities: 0,
+      previousSessionId: 0n,
+      securityBuffer: spnegoNtlm(Credentials.anonymous(), connection.host).first(Buffer.alloc(0)),
+    },
+    { sessionId: id, flags: FLAG.SIGNED },
+  )
+  signer.sign(setup)
+  return { connection, sessionId: id, setup }
+}
+
+/** Asks; `to` must lead to the same server. A server that cannot be asked, or answers something else, is an error that says why. */
+export async function askProof({ connection, setup }: SessionProof, to: TransportOptions): Promise<Proven> {
+  const transport = await openTransport(to)
+  const conversation = new Conversation(transport, to.timeoutMs)
+  const stop = (): void => transport.destroy()
+  to.signal?.addEventListener('abort', stop, { once: true })
+  try {
+    if (transport.address !== connection.transport.address) throw unproven(`${to.host} is at ${transport.address} now, not at ${connection.transport.address}`)
+    const { offered, terms, agreed, host } = connection
+    const first = await conversation.say(message('NEGOTIATE', 0, negotiateRequest, offered, {}), 'NEGOTIATE')
+    if (first.status !== STATUS.SUCCESS) throw unproven(`${host} answers NEGOTIATE with ${statusName(first.status)}`)
+    const now = agree(host, terms, offered, decode(negotiateResponse, first.body))
+    if (now.dialect !== agreed.dialect || now.signing !== agreed.signing) throw unproven(`${host} has another dialect now, ${now.dialect}`)
+    const { status } = await conversation.say(setup, 'SESSION_SETUP')
+    if (status === STATUS.USER_SESSION_DELETED) return 'gone'
+    if (status === STATUS.MORE_PROCESSING_REQUIRED) return 'there'
+    throw unproven(`${host} answers a request for the session with ${statusName(status)}`)
+  } finally {
+    to.signal?.removeEventListener('abort', stop)
+    await transport.finish(FIN_MS)
+  }
+}
+
+/**
+ * AES-GMAC's nonce is the MessageId: no two messages may have the same under one key. The session never signs with this one, which its own NEGOTIATE
+ * or login used up before it had a key, and asking again sends the same bytes again.
+ */
+const SETUP_ID = 1
+const FIN_MS = 500
+
+function unproven(why: string): NbtrunError {
+  return new NbtrunError('SERVER_REFUSED', why)
+}
+
+function message<T>(command: CommandName, messageId: number, codec: Codec<T>, body: T, more: Partial<Header>): Buffer {
+  const w = new Writer()
+  header.put(w, {
+    charge: messageId === 0 ? 0 : 1,
+    status: 0,
+    command: COMMAND[command],
+    credits: 1,
+    flags: 0,
+    next: 0,
+    messageId,
+    asyncId: 0n,
+    treeId: 0,
+    sessionId: 0n,
+    ...more,
+  })
+  codec.put(w, body)
+  return Buffer.from(w.done())
+}
+
+interface Said {
+  readonly status: number
+  readonly body: Buffer
+}
+
+/** Two questions and their answers, one after the other: no more is needed here. */
+class Conversation {
+  readonly #transport: Transport
+  readonly #timeoutMs: number
+  #heard = deferred<Buffer>()
+
+  constructor(transport: Transport, timeoutMs: number) {
+    this.#transport = transport
+    this.#timeoutMs = timeoutMs
+    this.#heard.promise.catch(() => {})
+    transport.start(
+      frame => this.#heard.resolve(frame),
+      cause => this.#heard.reject(cause ?? unproven('the server hangs up')),
+    )
+  }
+
+  async say(request: Buffer, command: CommandName): Promise<Said> {
+    this.#transport.send([request])
+    return within(this.#timeoutMs, () => this.#answer(command), `waiting for the answer to ${command}`)
+  }
+
+  async #answer(command: CommandName): Promise<Said> {
+    for (;;) {
+      const frame = await this.#heard.promise
+      this.#heard = deferred()
+      this.#heard.promise.catch(() => {})
+      const h = decode(header, frame)
+      if (h.command !== COMMAND[command]) throw unproven(`the server answers ${command} with something else`)
+      if (h.status !== STATUS.PENDING) return { status: h.status, body: frame.subarray(HEADER_SIZE) }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// A run's LOGOFF and FIN never reach the server: the session is left there, and whoever asks afterwards finds it.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { execa } from 'execa'
+import type { Receipt } from '../../src/run/receipt.ts'
+import { connect } from '../../src/smb/index.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
+import { type Lab, startLab } from '../lab/index.ts'
+import { noLab } from '../lab/nbtrun.ts'
+import { field, type Meddler, proxy, type Proxy } from './proxy.ts'
+
+/** Keeps the first connection's LOGOFF, and its FIN after that, from the server. */
+function swallowing(): Meddler {
+  let swallowed = false
+  return {
+    fromClient(frame, { client }) {
+      if (swallowed || field.command(frame) !== COMMAND.LOGOFF) return frame
+      swallowed = true
+      client.removeAllListeners('end')
+      return undefined
+    },
+  }
+}
+
+describe('a session that was left on the server', { skip: noLab, timeout: 60_000 }, () => {
+  let lab: Lab
+  const folder = mkdtempSync(join(tmpdir(), 'nbtrun-left-'))
+  before(async () => {
+    lab = await startLab({ servers: { srv: { global: ['admin users = boss'] } }, clients: [] })
+  })
+  after(() => {
+    lab.dispose()
+    rmSync(folder, { recursive: true })
+  })
+
+  async function run({ port }: Proxy, options: readonly string[], as: 'alice' | 'boss' = 'alice'): Promise<{ receipt: Receipt; stderr: string }> {
+    const file = join(folder, 'receipt.json')
+    const own = ['--share', '//127.0.0.1/app', '--port', String(port), '--mapping', 'none', '--grace', '0', '--receipt', file]
+    const words = [...own, '--auth-file', lab.authFile(as), '--teardown-timeout', '4s', ...options, '--', 'true']
+    const { stderr } = await execa(join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js'), words, { reject: false, timeout: 30_000 })
+    return { receipt: JSON.parse(readFileSync(file, 'utf8')) as Receipt, stderr }
+  }
+  const leaky = (): Promise<Proxy> => proxy({ host: lab.server().address, port: 445 }, swallowing())
+  const users = async (): Promise<string[]> => (await lab.server().sessions()).map(({ user }) => user).sort()
+
+  test('is found by the proof, without anybody’s rights', async () => {
+    await using between = await leaky()
+    const { receipt, stderr } = await run(between, ['--verify'])
+    assert.deepEqual([receipt.end, receipt.verified, receipt.verification], ['forced', false, '127.0.0.1 still has the session'])
+    assert.match(stderr, /127\.0\.0\.1 still has the session/)
+    assert.deepEqual(await users(), ['alice'])
+  })
+
+  test('is found by the list, where the dialect knows no proof', async () => {
+    await using between = await leaky()
+    const { receipt } = await run(between, ['--verify', '--max-dialect', '2.1', '--admin-auth-file', lab.authFile('boss')])
+    assert.deepEqual([receipt.verified, receipt.verification], [false, '127.0.0.1 lists the session still'])
+    assert.deepEqual(await users(), ['alice'])
+  })
+
+  test('is ended by --verify=end, and it alone', async () => {
+    await using between = await leaky()
+    const bob = await connect(lab.server().address, { user: 'bob', password: lab.password('bob'), domain: 'LAB' })
+    const { receipt } = await run(between, ['--verify=end', '--admin-auth-file', lab.authFile('boss')])
+    assert.deepEqual([receipt.verified, receipt.verification], [true, '127.0.0.1 still had the session and has ended it'])
+    assert.deepEqual(await users(), ['bob'])
+    await bob.close()
+  })
+
+  test('is not ended while its user has another one from here', async () => {
+    await using between = await leaky()
+    const other = await connect(lab.server().address, { user: 'alice', password: lab.password('alice'), domain: 'LAB' })
+    const { receipt } = await run(between, ['--verify=end', '--admin-auth-file', lab.authFile('boss')])
+    assert.equal(receipt.verified, false)
+    assert.match(receipt.verification ?? '', /^127\.0\.0\.1 still has the session, and .*(2 sessions of LAB\/alice fit|has 1 more from here)/)
+    assert.deepEqual(await users(), ['alice', 'alice'])
+    await other.close()
+  })
+
+  test('is not ended by its own user, who is an administrator: that would end who asks', async () => {
+    await using between = await leaky()
+    const { receipt } = await run(between, ['--verify=end', '--admin-auth-file', lab.authFile('boss')], 'boss')
+    assert.equal(receipt.verified, false)
+    assert.deepEqual(await users(), ['boss'])
+  })
+})
