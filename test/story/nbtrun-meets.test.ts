@@ -189,7 +189,8 @@ const PEERS: readonly Peer[] = [
   },
 ]
 
-const USE = `cd "$1" && echo some words > "$2" && cat "$2" && ls -l . && rm "$2"`
+/** In a folder of its own: a listing must not meet what the next test removes. */
+const USE = `cd "$1" && mkdir "$2" && cd "$2" && echo some words > note && cat note && ls -l . && rm note && cd .. && rmdir "$2"`
 
 describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 120_000 }, () => {
   let lab: Lab
