@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   const files = chosen(ACCEPTANCE, values.files, '--files')
   const elsewhere = await runAsRoot()
   if (elsewhere !== undefined) return elsewhere
-  ensurePackages(['lab', 'capture', 'terminal', 'processes'])
+  ensurePackages(['lab', 'capture', 'terminal', 'processes', 'fuse3'])
   const why = missing('lab', 'fuse', 'capture', 'terminal')
   if (why !== false) throw new Error(why)
   const results: Results = new Map()
