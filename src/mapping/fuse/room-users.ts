@@ -13,9 +13,10 @@ export async function mountNamespace(pid: number): Promise<string | null | undef
   }
 }
 
-/** The device numbers (`major:minor`) of what is mounted at `paths`, as that process sees it. */
-export async function devicesAt(pid: number, paths: readonly string[]): Promise<ReadonlySet<string>> {
-  return new Set((await mountsOf(pid)).filter(mount => paths.includes(mount.path)).map(mount => mount.device))
+/** The device numbers (`major:minor`) of what is mounted at each of `paths`, as that process sees it. */
+export async function devicesAt(pid: number, paths: readonly string[]): Promise<readonly (string | undefined)[]> {
+  const mounts = await mountsOf(pid)
+  return paths.map(path => mounts.findLast(mount => mount.path === path)?.device)
 }
 
 /** Every process, `except` left out, that sees a mount with one of these device numbers: also from a mount namespace of its own. */
@@ -42,7 +43,7 @@ export async function usersOf(devices: ReadonlySet<string>, except: number): Pro
 }
 
 /** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks. */
-export async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
+async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
   try {
     return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
       .split('\n')

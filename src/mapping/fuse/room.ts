@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deferred, now, pause } from '../../base/time.ts'
 import type { Mapping, Point } from '../mapping.ts'
 import type { Attach } from './device.ts'
@@ -48,11 +49,22 @@ export async function openRoom(name: RoomWayName, { points, serve, signal, block
   requireFuse()
   const devices = new Devices(blocking)
   const servers: FuseServerLike[] = []
+  const over = new Set<number>()
   const plan: RoomPlan = {
     tools,
     mounts: points.map(point => mountOf(point, !way.user)),
     blocking,
-    serve: (attach, index) => void servers.push(serve(attach, points[index]!, !way.user)),
+    serve: (attach, index) => {
+      const watched: Attach = events =>
+        attach({
+          ...events,
+          end: why => {
+            over.add(index)
+            events.end(why)
+          },
+        })
+      servers.push(serve(watched, points[index]!, !way.user))
+    },
     serveFd: async (fd, index) => plan.serve(await devices.attach(fd), index),
     signal,
   }
@@ -60,7 +72,7 @@ export async function openRoom(name: RoomWayName, { points, serve, signal, block
   try {
     const made = await way.build(helper, plan)
     const paths = points.map(point => realpathSync(point.path))
-    return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), await devicesAt(made.pid, paths))
+    return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), await devicesAt(made.pid, paths), over)
   } catch (thrown) {
     await Promise.allSettled(servers.map(server => server.close())) // first: the helper may be waiting for an answer
     await Promise.all([helper.kill(), devices.end()])
@@ -88,7 +100,9 @@ class Room implements Mapping {
   readonly #servers: readonly FuseServerLike[]
   readonly #devices: Devices
   readonly #namespace: string | null | undefined
-  readonly #numbers: ReadonlySet<string>
+  readonly #numbers: readonly (string | undefined)[]
+  /** Mounts that are no more, by their index. */
+  readonly #over: ReadonlySet<number>
   #ended: Promise<void> | undefined
 
   constructor(
@@ -99,7 +113,8 @@ class Room implements Mapping {
     servers: readonly FuseServerLike[],
     devices: Devices,
     namespace: string | null | undefined,
-    numbers: ReadonlySet<string>,
+    numbers: readonly (string | undefined)[],
+    over: ReadonlySet<number>,
   ) {
     this.way = way
     this.#plan = plan
@@ -109,6 +124,7 @@ class Room implements Mapping {
     this.#devices = devices
     this.#namespace = namespace
     this.#numbers = numbers
+    this.#over = over
     const { promise, resolve } = deferred<void>()
     this.unused = promise
     void Promise.allSettled(servers.map(server => server.gone)).then(() => resolve())
@@ -134,8 +150,15 @@ class Room implements Mapping {
     await this.#made.leave()
   }
 
-  users(): Promise<readonly number[]> {
-    return usersOf(this.#numbers, this.#made.pid)
+  /** The kernel gives the number of a mount that is no more to the next one, which is somebody else's: what was found meanwhile does not count. */
+  async users(): Promise<readonly number[]> {
+    for (;;) {
+      const over = this.#over.size
+      const numbers = this.#numbers.flatMap((number, index) => (number === undefined || this.#over.has(index) ? [] : [number]))
+      const users = numbers.length === 0 ? [] : await usersOf(new Set(numbers), this.#made.pid)
+      await nextTurn() // in which an end would have been told
+      if (this.#over.size === over) return users
+    }
   }
 
   end(): Promise<void> {

@@ -4,7 +4,7 @@ import { impossible } from './failures.ts'
 import { Helper } from './helper.ts'
 import type { Native } from './native.ts'
 import { mountFuse } from './room-root.ts'
-import { mountsOf } from './room-users.ts'
+import { devicesAt } from './room-users.ts'
 import type { Mount } from './room-way.ts'
 import { runTool } from './run-tool.ts'
 import { findTools } from './tools.ts'
@@ -62,11 +62,6 @@ function fusermountOptions(options: string): string {
     .join(',')
 }
 
-/** The device number of what is mounted at this path, last of all. */
-export async function deviceAt(path: string): Promise<string | undefined> {
-  return (await mountsOf(process.pid)).findLast(mount => mount.path === path)?.device
-}
-
 /**
  * Ends the mount with this device number: politely as long as `patienceMs` lasts, then by detaching it from under its users. `busy` is called once, when
  * somebody uses it.
@@ -80,7 +75,7 @@ export async function unmount(
 ): Promise<'unmounted' | 'detached'> {
   const dueAt = now() + patienceMs
   for (let wait = 20, told = false; ; wait = Math.min(200, wait * 2)) {
-    if ((await deviceAt(path)) !== device) return 'unmounted' // by the user, perhaps
+    if ((await devicesAt(process.pid, [path]))[0] !== device) return 'unmounted' // by the user, perhaps
     try {
       const detach = told && now() >= dueAt
       await mounter.unmount(path, detach)

@@ -8,7 +8,8 @@ import { type Helper, isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
 import { openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
-import { deviceAt, type Mounter, rootMounter, startWatchdog, unmount, userMounter } from './shared-mount.ts'
+import { devicesAt } from './room-users.ts'
+import { type Mounter, rootMounter, startWatchdog, unmount, userMounter } from './shared-mount.ts'
 import { findTools, mayMount } from './tools.ts'
 
 export interface SharedOptions extends FuseMappingOptions {
@@ -51,7 +52,7 @@ export async function openShared({ points, serve, signal, blocking = false, runI
     for (const point of points) {
       const fd = await mounter.mount(mountOf(point, root))
       const server = serve(await devices.attach(fd), point, false)
-      mounted.push({ point, server, device: await deviceAt(point.path) })
+      mounted.push({ point, server, device: (await devicesAt(process.pid, [point.path]))[0] })
       signal.throwIfAborted()
       // without this first GETATTR the kernel believes the root to be root's
       await stat(point.path).catch((cause: unknown) => {

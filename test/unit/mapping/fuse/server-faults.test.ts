@@ -23,8 +23,9 @@ describe('a server that does not answer', { skip: cannotMount }, () => {
     using bench = new Bench()
     writeFileSync(join(bench.disk, 'f'), 'x')
     for (const signal of ['KILL', 'TERM']) {
+      const mounted = await bench.start(`timeout -s ${signal} 0.2 cat f; echo $?`, { ...hung, timeoutMs: 30_000 })
       const began = now()
-      const { stdout } = await (await bench.start(`timeout -s ${signal} 0.2 cat f; echo $?`, { ...hung, timeoutMs: 30_000 })).finished
+      const { stdout } = await mounted.finished
       assert.match(stdout, /137|124/)
       assert.ok(now() - began < 1500, `SIG${signal} took ${now() - began} ms`)
     }
