@@ -28,6 +28,7 @@ test('Ctrl-C ends the foreground program and not the shell, and Ctrl-Z stops it 
   at = await terminal.see(/Stopped.*ready> /s, 5000, at)
   terminal.line('fg')
   at = await terminal.see(/[\r\n]sh -c/, 5000, at)
+  while ((await terminal.state()).foreground === before.foreground); // the shell names the job before it lets it have the terminal
   terminal.type(KEYS.interrupt)
   at = await terminal.see('ready> ', 5000, at)
   terminal.line('echo $?')
