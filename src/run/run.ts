@@ -46,9 +46,9 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   record.finish(scope, released.ms, failure)
   control.stop()
   if (released.failed !== undefined) {
-    if (failure !== undefined) failure = alsoFailed(failure, released.failed)
-    else if (settings['strict-teardown']) failure = released.failed
-    else record.tell({ type: 'not-given-back', error: released.failed })
+    if (failure === undefined && settings['strict-teardown']) failure = released.failed
+    else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)
+    else if (!released.told) record.tell({ type: 'not-given-back', error: released.failed })
   }
   if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
   if (failure !== undefined) throw failure

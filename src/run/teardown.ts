@@ -6,8 +6,10 @@ import { judge } from './receipt.ts'
 
 export interface Released {
   readonly ms: number
-  /** TEARDOWN_FAILED, naming every step that failed and why the first did; those that failed of a loss which was told already are left out. */
+  /** TEARDOWN_FAILED, naming every step that failed and why the first did. */
   readonly failed: NbtrunError | undefined
+  /** All of it failed of a lost connection, which was told when it happened. */
+  readonly told: boolean
 }
 
 /** Gives everything back, newest first, and says so. A hurried one (the user pressed Ctrl-C again) cuts each step short. */
@@ -22,7 +24,8 @@ export async function tearDown(scope: Scope, record: Record, hurried: AbortSigna
   const undone = scope.steps.slice(before)
   const ms = now() - began
   record.tell({ type: 'given-back', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps) })
-  return { ms, failed: notGivenBack(undone.filter(s => !s.ok && !record.knowsLoss(s.error))) }
+  const bad = undone.filter(s => !s.ok)
+  return { ms, failed: notGivenBack(bad), told: bad.every(s => record.knowsLoss(s.error)) }
 }
 
 /** The steps that failed as one error; undefined where none did. */

@@ -32,6 +32,8 @@ function pour({ client }: Wire, bytes: Buffer): void {
 
 interface Peer {
   readonly name: string
+  /** More options of the run. */
+  readonly options?: readonly string[]
   /** The codes of the lines that nbtrun says of it, in their order; none: the run goes well. */
   readonly codes: readonly string[]
   readonly meddler: () => Meddler
@@ -41,6 +43,12 @@ const PEERS: readonly Peer[] = [
   {
     name: 'flips a bit of what is read',
     codes: ['BAD_SIGNATURE'],
+    meddler: () => ({ fromServer: frame => (isRead(frame) && (frame[frame.length - 1]! ^= 1), frame) }),
+  },
+  {
+    name: 'flips a bit of what is read, to a run with --strict-teardown',
+    options: ['--strict-teardown'],
+    codes: ['BAD_SIGNATURE', 'TEARDOWN_FAILED'],
     meddler: () => ({ fromServer: frame => (isRead(frame) && (frame[frame.length - 1]! ^= 1), frame) }),
   },
   {
@@ -205,7 +213,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
     assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /fuse\.nbtrun/)
   })
 
-  for (const { name, codes, meddler } of PEERS) {
+  for (const { name, options = [], codes, meddler } of PEERS) {
     test(`${name}: ${codes.length === 0 ? 'the run goes well' : `says ${codes.join(', ')}`}, soon, in little memory`, async () => {
       await using between = await proxy({ host: lab.server().address, port: 445 }, meddler())
       const own = [
