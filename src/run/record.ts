@@ -2,12 +2,13 @@ import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
 import type { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
+import type { EndNode } from '../nbt/node.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
-import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
+import { judge, type NameReceipt, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
 import type { Verifier } from './verify.ts'
@@ -22,6 +23,9 @@ export interface Seen {
 export class Record {
   program: ProgramReceipt | null = null
   connected: readonly Connected[] = []
+  /** The names of the run's own (`--hold-name`), and the node that holds them. */
+  names: readonly NameReceipt[] = []
+  node: EndNode | undefined
   /** A connection that was lost before there was a program: what the run fails of. */
   earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
@@ -140,6 +144,7 @@ export class Record {
       run: this.#run,
       program: this.program,
       shares: this.#shares(),
+      names: this.names,
       steps: scope.steps,
       reconnects: this.#reconnects,
       heldMs: round(this.heldMs),
@@ -169,6 +174,7 @@ export class Record {
         address: transport.address,
         foundBy: transport.foundBy,
         transport: `${transport.kind}:${transport.port}`,
+        calledName: transport.calledName ?? null,
         dialect: connection.dialect,
         signing: session.signer?.algorithm ?? null,
         encryption: disk.tree.cipher ?? null,

@@ -1,8 +1,6 @@
 import { NbtrunError } from '../base/errors.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
-import { openTransport, type TransportOptions } from './transport.ts'
-
-type Opened = Awaited<ReturnType<typeof openTransport>>
+import { type Opened, openTransport, type TransportOptions } from './transport.ts'
 
 export interface Reached {
   readonly transport: Opened
