@@ -33,7 +33,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'warning':
           return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
         case 'step':
-          return undefined
+          // why a server was not reached under the first name, or a name not found where it was looked for first
+          return verbose && event.step.phase === 'reach' && !event.step.ok ? print(`${event.step.name}: ${event.step.error ?? 'failed'}`) : undefined
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
         case 'reconnected':

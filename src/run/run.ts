@@ -27,15 +27,16 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const runId = randomBytes(4).toString('hex')
   const control = new Control(settings['kill-after'])
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
+  const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
   const scope = new Scope(control.cancelled, step => record.tell({ type: 'step', step }), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
   try {
     await verifier?.prepare()
-    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
+    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled, names)
     const mapping = await map(scope, record, { settings, runId, env: io.env })
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
+    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
     failure = asError(thrown)

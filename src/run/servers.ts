@@ -16,6 +16,7 @@ import { TERMS, type Terms } from '../smb/terms.ts'
 import { hostFinder } from '../nbt/find.ts'
 import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
+import type { Names } from './names.ts'
 import type { Record } from './record.ts'
 import { tracer } from './trace.ts'
 
@@ -28,8 +29,15 @@ export interface Connected {
   readonly files: Files
 }
 
-/** Logs in on each server once, asking for passwords before anything is taken, and connects every share. */
-export async function connectShares(scope: Scope, settings: Settings, record: Record, cwd: string, signal: AbortSignal): Promise<readonly Connected[]> {
+/** Logs in on each server once, asking for passwords before anything is taken, names included, and connects every share. */
+export async function connectShares(
+  scope: Scope,
+  settings: Settings,
+  record: Record,
+  cwd: string,
+  signal: AbortSignal,
+  names?: Names,
+): Promise<readonly Connected[]> {
   const hosts = new Map<string, Share>()
   for (const share of settings.share) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
   const logins = new Map<string, Given>()
@@ -39,6 +47,7 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   const clientGuid = randomBytes(16)
   const servers = new Map<string, Lifeline>()
   try {
+    await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
     for (const [key, { host }] of hosts) {
       record.tell({ type: 'progress', doing: `connecting to ${host}` })
       const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, record.node)

@@ -79,7 +79,7 @@ const ACT: Readonly<Record<Action, (name: string, options: NbtOptions, group: bo
   },
   register: (name, nbt, group) =>
     atServers(name, nbt, group, async (network, claim) => {
-      const { server, ttl } = await registerName(network, claim, nbt.signal)
+      const { server, ttl } = await registerName(network, [claim], nbt.signal)
       const life = ttl === 0 ? 'without end' : `for ${ttl} s`
       return {
         text: `${spellName(claim.name)} is registered at ${server ?? ''} ${life}; nobody defends it`,
@@ -94,7 +94,7 @@ const ACT: Readonly<Record<Action, (name: string, options: NbtOptions, group: bo
     }),
   release: (name, nbt, group) =>
     atServers(name, nbt, group, async (network, claim) => {
-      const all = await Promise.all(network.wins.map(server => releaseName(network, claim, { server, broadcast: false, ttl: 0 }, nbt.signal)))
+      const all = await Promise.all(network.wins.map(server => releaseName(network, [claim], { server, broadcast: false, ttl: 0 }, nbt.signal)))
       const results = all.flat()
       const failed = results.filter(({ outcome }) => outcome.startsWith('failed'))
       const text = results.map(({ where, outcome }) => `${where}: ${outcome.replace(/^failed: /, '')}`).join('\n')
