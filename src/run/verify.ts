@@ -52,7 +52,7 @@ export class Verifier {
   watch({ connection, session }: Lifeline): void {
     const at = this.#watched.findIndex(other => other.connection.host === connection.host)
     const nameless = session.guest || session.anonymous
-    const acknowledged = (): boolean => session.ending?.how === 'clean'
+    const acknowledged = (): boolean => session.isLoggedOff
     const watched = { connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session), acknowledged }
     if (at < 0) this.#watched.push(watched)
     else this.#watched[at] = watched

@@ -9,7 +9,7 @@ import { nbtrunReceipt, noLab, type Call, type WithReceipt } from './nbtrun.ts'
 /** A session only: no mapping is needed to see whether it is gone. */
 const SESSION = ['--mapping', 'none', '--grace', '0']
 
-describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
+describe('a verified teardown', { skip: noLab, timeout: 180_000 }, () => {
   let lab: Lab
   before(async () => {
     // a server without multi-channel binds no session to another connection
