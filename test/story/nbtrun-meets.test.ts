@@ -166,6 +166,7 @@ const PEERS: readonly Peer[] = [
   {
     name: 'gives a million interim answers and no final one',
     codes: ['TIMED_OUT'],
+    patience: '4s',
     meddler: () => ({
       fromServer(frame, { client }) {
         if (!isRead(frame)) return frame
