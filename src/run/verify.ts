@@ -3,9 +3,9 @@ import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { findCredentials, type Credentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Connection } from '../smb/connection.ts'
+import type { Connection } from '../smb/resources.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
-import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
+import type { SessionProof } from '../smb/resources.ts'
 import { askServer } from './administration.ts'
 import { endOnly, findSession, type Listed, type Sought, type Verification } from './listed.ts'
 import { transportOf } from './servers.ts'
@@ -14,8 +14,6 @@ import { transportOf } from './servers.ts'
 interface Watched extends Sought {
   readonly connection: Connection
   readonly proof: SessionProof | undefined
-  /** Whether the server said that it has ended it. */
-  readonly acknowledged: () => boolean
 }
 
 /** What the proof says. */
@@ -52,8 +50,7 @@ export class Verifier {
   watch({ connection, session }: Lifeline): void {
     const at = this.#watched.findIndex(other => other.connection.host === connection.host)
     const nameless = session.guest || session.anonymous
-    const acknowledged = (): boolean => session.isLoggedOff
-    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session), acknowledged }
+    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: session.proof() }
     if (at < 0) this.#watched.push(watched)
     else this.#watched[at] = watched
   }
@@ -94,7 +91,7 @@ export class Verifier {
   }
 
   /** By the proof, until the session is gone or the time is up: a session whose connection broke takes its time. */
-  async #proven({ connection, proof, nameless, acknowledged }: Watched, ms: number): Promise<Proof> {
+  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Proof> {
     const { host, dialect, transport } = connection
     if (proof === undefined) {
       const why = nameless ? 'a session that cannot sign has no proof' : `SMB ${dialect} has no proof for it`
@@ -106,12 +103,10 @@ export class Verifier {
       const timeoutMs = Math.max(200, dueAt - now() - FIN_MS)
       try {
         const to = { ...transportOf(this.#settings, host), mode: transport.kind, port: transport.port, timeoutMs }
-        const answer = await within(timeoutMs + FIN_MS, signal => askProof(proof, { ...to, signal }), `asking ${host} for the session`)
+        const answer = await within(timeoutMs + FIN_MS, signal => proof.ask({ ...to, signal }), `asking ${host} for the session`)
         if (answer === 'gone') return { verified: true, text: `${host} says that the session is gone` }
-        if (answer === 'hangs') {
-          if (acknowledged()) return { verified: null, text: `whether ${host} has the session is not known: what served it hangs since it was ended` }
+        if (answer === 'hangs')
           return { verified: false, hangs: true, text: `${host} still has the session: it answers others, but what serves this one hangs` }
-        }
         if (now() > patientUntil) return { verified: false, text: `${host} still has the session` }
       } catch (thrown) {
         return { verified: null, text: `whether ${host} has the session is not known: ${asError(thrown).message}` }

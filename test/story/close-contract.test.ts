@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
-import type { Dialect } from '../../src/smb/smb2/dialect.ts'
+import type { Dialect } from '../../src/smb/dialect.ts'
 import { COMMAND, commandName, FLAG } from '../../src/smb/smb2/header.ts'
 import { STATUS } from '../../src/smb/status.ts'
 import { pause } from '../../src/base/time.ts'

@@ -103,7 +103,7 @@ describe('a session that was left on the server', { skip: noLab, timeout: 60_000
     [
       'one that said goodbye and hangs then',
       (frame: Buffer, connection: number) => (connection === 1 ? undefined : frame),
-      /^whether 127\.0\.0\.1 has the session is not known: what served it hangs since it was ended$/,
+      /^whether 127\.0\.0\.1 has the session is not known: what served it on 127\.0\.0\.1 hangs since it was ended$/,
     ],
     [
       'one that says nothing to anybody then',

@@ -1,34 +1,25 @@
 import { randomBytes } from 'node:crypto'
-import { NbtrunError } from '../base/errors.ts'
-import { deferred, pause, within } from '../base/time.ts'
-import { decode, Writer, type Codec } from '../base/wire.ts'
-import { Credentials } from './auth/credentials.ts'
-import { spnegoNtlm } from './auth/spnego.ts'
+import { NbtrunError } from '../../base/errors.ts'
+import { deferred, pause, within } from '../../base/time.ts'
+import { decode, Writer, type Codec } from '../../base/wire.ts'
+import { Credentials } from '../auth/credentials.ts'
+import { spnegoNtlm } from '../auth/spnego.ts'
 import type { Connection } from './connection.ts'
 import { agree } from './negotiation.ts'
 import type { Session } from './session.ts'
-import { isSmb3 } from './smb2/dialect.ts'
-import { COMMAND, FLAG, header, HEADER_SIZE, type CommandName, type Header } from './smb2/header.ts'
-import { negotiateRequest, negotiateResponse, SECURITY_MODE } from './smb2/negotiate.ts'
-import { SETUP_FLAG, sessionSetupRequest } from './smb2/session-setup.ts'
-import { STATUS, statusName } from './status.ts'
-import { openTransport, type Transport, type TransportOptions } from './transport.ts'
+import type { Proven, SessionProof } from '../resources.ts'
+import { isSmb3 } from './dialect.ts'
+import { COMMAND, FLAG, header, HEADER_SIZE, type CommandName, type Header } from './header.ts'
+import { negotiateRequest, negotiateResponse, SECURITY_MODE } from './negotiate.ts'
+import { SETUP_FLAG, sessionSetupRequest } from './session-setup.ts'
+import { STATUS, statusName } from '../status.ts'
+import { openTransport, type Transport, type TransportOptions } from '../transport.ts'
 
 /**
- * Asks later, on a connection of its own, whether the server still has a session: a SESSION_SETUP that would bind that connection to it. It was signed
- * while the session was there, so that no key is kept for it, and holds nothing secret. [MS-SMB2] 3.3.5.5.2: a server without such a session says
- * USER_SESSION_DELETED, one that has it goes on with the login.
+ * Asks later, on a connection of its own, whether the server still has a session that is open now: a SESSION_SETUP that would bind that connection to
+ * it. It is signed now, so that no key is kept for it, and holds nothing secret. [MS-SMB2] 3.3.5.5.2: a server without such a session says
+ * USER_SESSION_DELETED, one that has it goes on with the login. Undefined where there is no such proof: before SMB 3.0, and for guests, who cannot sign.
  */
-export interface SessionProof {
-  readonly connection: Connection
-  readonly sessionId: bigint
-  readonly setup: Buffer
-}
-
-/** `hangs`: the server answers other clients, but not the one whose session it was, which it gives to a process that it still has for it. */
-export type Proven = 'gone' | 'there' | 'hangs'
-
-/** The proof for a session that is open now; undefined where there is none: before SMB 3.0, and for guests, who cannot sign. */
 export function sessionProof(connection: Connection, session: Session): SessionProof | undefined {
   const { signer, id } = session
   if (!isSmb3(connection.dialect) || signer === undefined) return undefined
@@ -46,11 +37,16 @@ export function sessionProof(connection: Connection, session: Session): SessionP
     { sessionId: id, flags: FLAG.SIGNED },
   )
   signer.sign(setup)
-  return { connection, sessionId: id, setup }
+  return {
+    async ask(to) {
+      const answer = await askProof(connection, id, setup, to)
+      if (answer === 'hangs' && session.isLoggedOff) throw unproven(`what served it on ${connection.host} hangs since it was ended`)
+      return answer
+    },
+  }
 }
 
-/** Asks; `to` must lead to the same server. A server that cannot be asked, or answers something else, is an error that says why. */
-export function askProof({ connection, sessionId, setup }: SessionProof, to: TransportOptions): Promise<Proven> {
+function askProof(connection: Connection, sessionId: bigint, setup: Buffer, to: TransportOptions): Promise<Proven> {
   return conversing(connection, to, async talk => {
     const { host, terms, offered, agreed } = connection
     const first = await negotiated(talk, connection, to)
