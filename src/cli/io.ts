@@ -21,6 +21,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return verbose ? startLines(event).forEach(print) : undefined
         case 'ended':
           return verbose ? print(endLine(event)) : undefined
+        case 'time-limit':
+          return settings.quiet ? undefined : print(`${event.program} is being ended: its time limit of ${spell(event.limitMs)} is over`)
         case 'given-back':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined

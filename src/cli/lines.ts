@@ -39,10 +39,10 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
 export function receiptText(receipt: Receipt): string[] {
   const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
   const lines = [`receipt of run ${run}`]
-  if (program !== null)
-    lines.push(
-      `  program ${program.path} (pid ${program.pid}): ${program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`}`,
-    )
+  if (program !== null) {
+    const how = program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`
+    lines.push(`  program ${program.path} (pid ${program.pid}): ${how}${program.timedOut ? ', at its time limit' : ''}`)
+  }
   for (const s of shares) {
     const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
     lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`)

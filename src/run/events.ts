@@ -62,6 +62,8 @@ export function staleLine({ file, why }: Stale): string {
 export type RunEvent =
   | ({ readonly type: 'started'; readonly pid: number } & Started)
   | ({ readonly type: 'ended' } & Ended)
+  /** The time limit is over: the program, and whoever else uses the mapping, is being ended. */
+  | { readonly type: 'time-limit'; readonly program: string; readonly limitMs: number }
   | ({ readonly type: 'survivors' } & Survivors)
   | ({ readonly type: 'given-back' } & GivenBack)
   | { readonly type: 'step'; readonly step: Step }

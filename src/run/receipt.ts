@@ -32,6 +32,8 @@ export interface ProgramReceipt {
   readonly pid: number
   readonly exit: number | null
   readonly signal: string | null
+  /** Whether `--time-limit` ended it. */
+  readonly timedOut: boolean
 }
 
 /** The record of a run. Readers ignore members they do not know; members are only ever added. */

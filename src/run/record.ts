@@ -98,6 +98,11 @@ export class Record {
     if (this.program !== null) this.program = { ...this.program, exit: code, signal }
   }
 
+  timedOut(program: string, limitMs: number): void {
+    if (this.program !== null) this.program = { ...this.program, timedOut: true }
+    this.tell({ type: 'time-limit', program, limitMs })
+  }
+
   survived(program: string, survivors: readonly Survivor[]): void {
     this.#survivors = survivors
     this.tell({ type: 'survivors', program, survivors })

@@ -44,7 +44,7 @@ test('a receipt is one fact a line', () => {
   const receipt = {
     receipt: 1 as const,
     run: '7f3a',
-    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null },
+    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null, timedOut: false },
     shares: [
       {
         share: '//srv/app',
