@@ -67,6 +67,8 @@ test('a receipt is one fact a line', () => {
     heldMs: 5231,
     graceMs: 0,
     releasedMs: 4.1,
+    waitedMs: 0,
+    attempts: 1,
     reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,
