@@ -227,6 +227,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
         codes.length === 0 ? '10s' : '1s',
         '--teardown-timeout',
         '2s',
+        ...options,
       ]
       const program = ['/bin/sh', '-c', `(${USE}) >/dev/null 2>&1`, 'sh', '{mount}', `met-${name.replaceAll(' ', '-')}`]
       const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, HOME: place }
