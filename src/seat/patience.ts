@@ -102,7 +102,12 @@ export class Patience {
     for (;;) {
       const news = new AbortController()
       const wake = (): void => news.abort()
-      for (const ticket of tickets) ticket.freed = wake
+      let freed = false
+      for (const ticket of tickets)
+        ticket.freed = () => {
+          freed = true
+          wake()
+        }
       this.#over.signal.addEventListener('abort', wake, { once: true })
       this.#attempts++
       try {
@@ -116,11 +121,10 @@ export class Patience {
         signal.throwIfAborted()
         if (this.#over.signal.aborted) throw waited(error, ms)
         const nextMs = backoff.next()
-        for (const ticket of tickets) ticket.lack = lack
         this.#tell({ lack, place: 1, nextMs, error })
-        const before = performance.now()
+        for (const ticket of tickets) ticket.lack = lack
         await pause(nextMs, news.signal)
-        if (performance.now() - before < nextMs) backoff.reset() // a seat was given back
+        if (freed) backoff.reset()
       } finally {
         this.#over.signal.removeEventListener('abort', wake)
       }

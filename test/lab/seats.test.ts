@@ -50,9 +50,9 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
       }
     }
     const until = async (what: (line: { type: string; place?: number; lack?: string }) => boolean): Promise<void> => {
-      const dueAt = performance.now() + 20_000
+      const dueAt = performance.now() + 40_000
       while (!lines().some(what)) {
-        if (performance.now() > dueAt) throw new Error(`${name}: ${JSON.stringify(lines())}`)
+        if (performance.now() > dueAt) throw new Error(`${name}: ${JSON.stringify(lines()).slice(-500)}`)
         await pause(10)
       }
     }
@@ -63,11 +63,11 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
     const { release } = await hold()
     const waiter = wait('at-once')
     // until its back-off is long: what follows cannot be chance
-    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 3000)
+    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 5000)
     const began = performance.now()
     await release()
     assert.equal((await waiter.run).exitCode, 0)
-    assert.ok(performance.now() - began < 2000, `${performance.now() - began} ms`)
+    assert.ok(performance.now() - began < 4500, `${performance.now() - began} ms`)
     await nothingLeft(lab)
   })
 
