@@ -36,7 +36,7 @@ async function heldHere(name: NetbiosName, path: string): Promise<NbtrunError> {
   const known = /^\d{1,10}$/.test(pid)
   const spelled = spellName(name)
   return new NbtrunError('NAME_HELD', `the name ${spelled} is held by ${known ? `process ${pid}` : 'another program'} on this machine`, {
-    hint: 'wait for its end: a unique name has one holder',
+    hint: 'a unique name has one holder: end that one',
     facts: { name: spelled, by: 'this machine', ...(known ? { pid: Number(pid) } : {}) },
   })
 }

@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net'
 import { NbtrunError } from '../base/errors.ts'
 import { parseNameOrder, type NameSource } from '../nbt/name-order.ts'
 import { parseName, SUFFIX } from '../nbt/names.ts'
-import { DIALECTS, type Dialect } from '../smb/smb2/dialect.ts'
+import { DIALECTS, type Dialect } from '../smb/dialect.ts'
 
 /**
  * Parsers turn an option's text into its value. What they throw goes on after the option's name, so that one parser serves the command

@@ -19,6 +19,7 @@ export class Names {
   readonly #settings: Settings
   /** A socket that is ours, though it was open when nbtrun started. */
   readonly #socket: number | undefined
+  #warned = false
 
   constructor(settings: Settings, env: Readonly<{ [name: string]: string | undefined }>) {
     const all = settings['hold-name'].map(written => parseName(written, SUFFIX.SERVER, settings.scope))
@@ -35,6 +36,8 @@ export class Names {
   /** Holds each name, with its way back in the ledger. Rejects with NAME_HELD, telling who has it, PORT_UNAVAILABLE with its cures, or why a name server refused. */
   async hold(scope: Scope, record: Record): Promise<void> {
     const { wins, scope: netbiosScope } = this.#settings
+    record.names = [] // those of a try that failed
+    record.node = undefined
     const what = this.#names.map(spellName).join(', ')
     record.tell({ type: 'progress', doing: `registering ${what}` })
     const holder = await scope.acquire('name', 'name service', {
@@ -60,7 +63,8 @@ export class Names {
         record.tell({ type: 'warning', message, hint: 'whoever calls it now reaches another host' })
       }
     }
-    if (holder.undefended !== undefined) {
+    if (holder.undefended !== undefined && !this.#warned) {
+      this.#warned = true
       const { message, hint } = holder.undefended
       const why = `nobody defends ${what}, registered at the name server alone: ${message}`
       record.tell({ type: 'warning', message: why, ...(hint === undefined ? {} : { hint }) })

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
 import type { NbtrunError } from '../base/errors.ts'
-import type { Scope } from '../base/scope.ts'
+import type { Scope, Step } from '../base/scope.ts'
 import type { EndNode } from '../nbt/node.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
+import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
+import { published } from './published.ts'
 import { judge, type NameReceipt, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -32,6 +34,8 @@ export class Record {
   graceMs = 0
   /** From the beginning to the end of the teardown, ms. */
   heldMs = 0
+  /** What it took to get the shares. */
+  waited: Waited = { ms: 0, attempts: 0 }
   /** What the servers said afterwards. */
   verification: Verification | undefined
   /** What connections were lost of, as far as it was told. */
@@ -98,13 +102,24 @@ export class Record {
     return message !== undefined && this.#losses.has(message)
   }
 
-  exited({ code, signal }: Exit): void {
+  /** The shares are there. */
+  obtained(): void {
+    this.tell({ type: 'obtained', shares: this.#shares() })
+  }
+
+  exited(program: string, { code, signal }: Exit): void {
     if (this.program !== null) this.program = { ...this.program, exit: code, signal }
+    this.tell({ type: 'quit', program, exit: code, signal, timedOut: this.program?.timedOut ?? false })
+  }
+
+  timedOut(program: string, limitMs: number): void {
+    if (this.program !== null) this.program = { ...this.program, timedOut: true }
+    this.tell({ type: 'time-limit', program, limitMs })
   }
 
   survived(program: string, survivors: readonly Survivor[]): void {
     this.#survivors = survivors
-    this.tell({ type: 'survivors', program, survivors })
+    this.tell({ type: 'lingering', program, cause: 'taken', users: survivors, graceMs: this.graceMs })
   }
 
   /** From here on nothing is needed any more. */
@@ -116,6 +131,12 @@ export class Record {
   mapped(mapping: Mapping, seen: readonly Seen[]): void {
     this.#mapping = mapping
     this.#seen = seen
+    this.tell({ type: 'mapped', shares: this.#shares() })
+  }
+
+  /** Where the program sees its shares. */
+  get points(): readonly string[] {
+    return this.#seen.map(({ point }) => point)
   }
 
   /** Where the program sees the share with this index. */
@@ -130,10 +151,18 @@ export class Record {
     })
   }
 
+  /** A step of the run is over. */
+  done({ phase, name, ok, error = 'failed' }: Step): void {
+    if (phase === 'reach' && !ok) this.tell({ type: 'tried', what: name, error })
+  }
+
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
     if (event.type === 'stale') this.#warnings.push(staleLine(event))
-    if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
+    if (this.#events !== undefined) {
+      const line = published(this.#run, event)
+      if (line !== undefined) this.#events.line(line)
+    }
     this.#io.tell(event)
   }
 
@@ -146,6 +175,8 @@ export class Record {
       shares: this.#shares(),
       names: this.names,
       steps: scope.steps,
+      waitedMs: round(this.waited.ms),
+      attempts: this.waited.attempts,
       reconnects: this.#reconnects,
       heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),
@@ -176,7 +207,7 @@ export class Record {
         transport: `${transport.kind}:${transport.port}`,
         calledName: transport.calledName ?? null,
         dialect: connection.dialect,
-        signing: session.signer?.algorithm ?? null,
+        signing: session.signing ?? null,
         encryption: disk.tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',

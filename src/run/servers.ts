@@ -16,7 +16,6 @@ import { TERMS, type Terms } from '../smb/terms.ts'
 import { hostFinder } from '../nbt/find.ts'
 import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
-import type { Names } from './names.ts'
 import type { Record } from './record.ts'
 import { tracer } from './trace.ts'
 
@@ -29,34 +28,34 @@ export interface Connected {
   readonly files: Files
 }
 
-/** Logs in on each server once, asking for passwords before anything is taken, names included, and connects every share. */
-export async function connectShares(
-  scope: Scope,
-  settings: Settings,
-  record: Record,
-  cwd: string,
-  signal: AbortSignal,
-  names?: Names,
-): Promise<readonly Connected[]> {
-  const hosts = new Map<string, Share>()
-  for (const share of settings.share) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
+/** Who logs in on each server, by its name. */
+export type Logins = ReadonlyMap<string, Given>
+
+/** Finds the passwords, or asks for them: before anything is taken, and once, however often it is tried. The caller zeroes them. */
+export async function findLogins(settings: Settings, cwd: string, signal: AbortSignal): Promise<Logins> {
   const logins = new Map<string, Given>()
   const found = await findCredentials(settings, cwd)
-  for (const [key, { host }] of hosts) logins.set(key, await complete(found, host, signal))
+  for (const [key, { host }] of hostsOf(settings)) logins.set(key, await complete(found, host, signal))
+  return logins
+}
 
+/** The shares' servers, each once. */
+function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
+  const hosts = new Map<string, Share>()
+  for (const share of shares) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
+  return hosts
+}
+
+/** Logs in on each server once and connects every share. */
+export async function connectShares(scope: Scope, settings: Settings, record: Record, logins: Logins): Promise<readonly Connected[]> {
   const clientGuid = randomBytes(16)
   const servers = new Map<string, Lifeline>()
-  try {
-    await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
-    for (const [key, { host }] of hosts) {
-      record.tell({ type: 'progress', doing: `connecting to ${host}` })
-      const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, record.node)
-      record.watch(server, scope)
-      server.holds = settings.mapping === 'none'
-      servers.set(key, server)
-    }
-  } finally {
-    for (const { password } of logins.values()) password.fill(0)
+  for (const [key, { host }] of hostsOf(settings)) {
+    record.tell({ type: 'progress', doing: `connecting to ${host}` })
+    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!)
+    record.watch(server, scope)
+    server.holds = settings.mapping === 'none'
+    servers.set(key, server)
   }
   const disks = new Map<string, LastingFiles>()
   const connected: Connected[] = []

@@ -3,9 +3,9 @@ import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { findCredentials, type Credentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Connection } from '../smb/connection.ts'
+import type { Connection } from '../smb/resources.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
-import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
+import type { SessionProof } from '../smb/resources.ts'
 import { askServer } from './administration.ts'
 import { endOnly, findSession, type Listed, type Sought, type Verification } from './listed.ts'
 import { transportOf } from './servers.ts'
@@ -15,6 +15,9 @@ interface Watched extends Sought {
   readonly connection: Connection
   readonly proof: SessionProof | undefined
 }
+
+/** What the proof says. */
+type Proof = Verification & { readonly hangs?: boolean }
 
 /** A binding is asked for at most this share of the budget where an administrator can be asked, too: a server that hangs takes all it gets. */
 const PROOF_SHARE = 0.4
@@ -47,7 +50,7 @@ export class Verifier {
   watch({ connection, session }: Lifeline): void {
     const at = this.#watched.findIndex(other => other.connection.host === connection.host)
     const nameless = session.guest || session.anonymous
-    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) }
+    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: session.proof() }
     if (at < 0) this.#watched.push(watched)
     else this.#watched[at] = watched
   }
@@ -67,7 +70,8 @@ export class Verifier {
     const { verify, 'admin-auth-file': file } = this.#settings
     const proven = await this.#proven(watched, file === undefined ? ms : ms * PROOF_SHARE)
     if (proven.verified === true || file === undefined) return proven
-    if (proven.verified === false && verify === 'ask') return proven
+    const isSure = proven.verified === false && proven.hangs !== true
+    if (isSure && verify === 'ask') return proven
     let asking: Promise<unknown> = Promise.resolve()
     try {
       const ask = (signal: AbortSignal): Promise<Listed> => {
@@ -78,7 +82,7 @@ export class Verifier {
       const asked = await within(Math.max(500, dueAt - now()), ask, `asking ${host} for its sessions`)
       if (asked.verified === null) return { verified: proven.verified, text: `${proven.text}, and ${asked.text}` }
       // a list without the session does not outweigh the server's own word that it has it
-      return proven.verified === false && asked.verified && !asked.ended ? proven : asked
+      return isSure && asked.verified && !asked.ended ? proven : asked
     } catch (thrown) {
       await within(FIN_MS, () => asking).catch(() => {}) // a session of the administrator is given back, too
       const why = `${host} could not be asked for its sessions: ${asError(thrown).message}`
@@ -87,7 +91,7 @@ export class Verifier {
   }
 
   /** By the proof, until the session is gone or the time is up: a session whose connection broke takes its time. */
-  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Verification> {
+  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Proof> {
     const { host, dialect, transport } = connection
     if (proof === undefined) {
       const why = nameless ? 'a session that cannot sign has no proof' : `SMB ${dialect} has no proof for it`
@@ -99,8 +103,10 @@ export class Verifier {
       const timeoutMs = Math.max(200, dueAt - now() - FIN_MS)
       try {
         const to = { ...transportOf(this.#settings, host), mode: transport.kind, port: transport.port, timeoutMs }
-        const answer = await within(timeoutMs + FIN_MS, signal => askProof(proof, { ...to, signal }), `asking ${host} for the session`)
+        const answer = await within(timeoutMs + FIN_MS, signal => proof.ask({ ...to, signal }), `asking ${host} for the session`)
         if (answer === 'gone') return { verified: true, text: `${host} says that the session is gone` }
+        if (answer === 'hangs')
+          return { verified: false, hangs: true, text: `${host} still has the session: it answers others, but what serves this one hangs` }
         if (now() > patientUntil) return { verified: false, text: `${host} still has the session` }
       } catch (thrown) {
         return { verified: null, text: `whether ${host} has the session is not known: ${asError(thrown).message}` }

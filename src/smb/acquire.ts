@@ -4,7 +4,7 @@ import type { Scope } from '../base/scope.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { Login } from './lifeline/login.ts'
-import type { Tree } from './tree.ts'
+import type { Tree } from './resources.ts'
 
 export type { Login } from './lifeline/login.ts'
 

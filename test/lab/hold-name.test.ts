@@ -132,7 +132,7 @@ describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
   test('held by another host: one line that says by whom, 75, and no seat is taken', async () => {
     await using held = await holding('beta', ['--hold-name', 'PAYROLL', '--wins', wins])
     const { code, stderr } = await run('alpha', ['--hold-name', 'PAYROLL', '--wins', wins])
-    assert.deepEqual([code, stderr], [75, `nbtrun: the name PAYROLL<20> is held by ${address('beta')}; end the program that holds it there [NAME_HELD]\n`])
+    assert.deepEqual([code, stderr], [75, `nbtrun: the name PAYROLL<20> is held by ${address('beta')}; end the program that holds it there, or add --wait 10m to wait for it [NAME_HELD]\n`])
     const { steps, names, error, end } = receiptOf('alpha')
     assert.deepEqual([names, error?.code, end, steps.filter(({ phase }) => phase === 'connect')], [[], 'NAME_HELD', 'nothing-held', []])
     assert.match(await atWins('PAYROLL#20'), new RegExp(`^${address('beta')} PAYROLL<20>$`, 'm'))
@@ -180,7 +180,7 @@ describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
     await using other = await LabNode.start(lab, 'alpha', { wins: [wins] })
     await other.do('register', { name: 'BOX#20' })
     const own = await run('alpha', ['--hold-name', 'BOX', '--wins', wins])
-    assert.deepEqual([own.code, own.stderr], [75, 'nbtrun: the name BOX<20> is held by the name service of this machine [NAME_HELD]\n'])
+    assert.deepEqual([own.code, own.stderr], [75, 'nbtrun: the name BOX<20> is held by the name service of this machine; or add --wait 10m to wait for it [NAME_HELD]\n'])
     assert.match(await atWins('BOX#20'), new RegExp(`^${address('alpha')} BOX<20>$`, 'm'))
     const { code, stderr } = await run('alpha', ['--hold-name', 'PAYROLL', '--wins', wins])
     assert.equal(code, 0)

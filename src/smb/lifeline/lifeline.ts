@@ -1,11 +1,8 @@
 import { asError, type Code, NbtrunError } from '../../base/errors.ts'
 import { now, pause, within } from '../../base/time.ts'
-import { spnegoNtlm } from '../auth/spnego.ts'
 import { unlessAborted } from '../../nbt/dial.ts'
-import type { Connection } from '../connection.ts'
 import { reach, type Reached } from '../reach.ts'
-import { Session } from '../session.ts'
-import { Tree } from '../tree.ts'
+import type { Connection, Session, Tree } from '../resources.ts'
 import { Keepalive } from './keepalive.ts'
 import type { Gap } from './known.ts'
 import type { Login } from './login.ts'
@@ -102,7 +99,7 @@ export class Lifeline {
   }
 
   async addTree(share: string): Promise<Tree> {
-    const tree = await Tree.connect(this.session, share)
+    const tree = await this.session.connect(share)
     this.#trees.set(share, tree)
     return tree
   }
@@ -163,7 +160,7 @@ export class Lifeline {
   /** The server ends the previous session of that id, where it still has it. */
   #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
     const { login } = this
-    return unlessAborted(signal, Session.setup(connection, spnegoNtlm(login.credentials, login.host), { ...login, previousSessionId }))
+    return unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId }))
   }
 
   /** The present connection stands. */
@@ -254,13 +251,13 @@ export class Lifeline {
     const { kind: mode, dialled: port } = this.transport
     const reached = await reach({ ...this.login.transport, mode, port, timeoutMs, signal }, this.login)
     const { connection } = reached
-    const clock = { server: connection.negotiated.systemTime, local: Date.now() }
+    const clock = { server: connection.serverTime, local: Date.now() }
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
       const session = await this.#logIn(connection, this.session.id, signal)
       const trees: [string, Tree][] = []
-      for (const share of this.#trees.keys()) trees.push([share, await Tree.connect(session, share)])
+      for (const share of this.#trees.keys()) trees.push([share, await session.connect(share)])
       const gap: Gap = { lostAt: this.#lostAt, since, clock }
       for (const [share, tree] of trees) await this.#revivals.get(share)?.(tree, gap)
       connection.requireOpen()
