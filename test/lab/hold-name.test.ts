@@ -3,15 +3,16 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { execa } from 'execa'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { encode } from '../../src/base/wire.ts'
 import { parseName } from '../../src/nbt/names.ts'
 import { sessionPacket } from '../../src/nbt/session.ts'
-import { type Lab, type RunOptions, startLab, type User } from './index.ts'
+import { judge, type Lab, missing, type RunOptions, startLab, type User } from './index.ts'
 import { LabNode, nmblookup, QUIET } from './nbt-node.ts'
-import { here, noLab } from './nbtrun.ts'
+import { here } from './nbtrun.ts'
 
-describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
+describe('a run with a NetBIOS name', { skip: missing('lab', 'capture'), timeout: 290_000 }, () => {
   let lab: Lab
   let wins: string
   before(async () => {
@@ -21,7 +22,7 @@ describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
   after(() => lab.dispose())
 
   const words = (client: string, options: readonly string[], program: readonly string[] = ['true'], user: RunOptions['user'] = 'root'): string[] => [
-    ...'nbtrun --share //srv/app --mapping none --grace 0 --auth-file'.split(' '),
+    ...`nbtrun ${options.includes('--share') ? '' : '--share //srv/app '}--mapping none --grace 0 --auth-file`.split(' '),
     lab.authFile(),
     '--receipt',
     here(lab, 'receipt.json', { user, client }),
@@ -132,7 +133,10 @@ describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
   test('held by another host: one line that says by whom, 75, and no seat is taken', async () => {
     await using held = await holding('beta', ['--hold-name', 'PAYROLL', '--wins', wins])
     const { code, stderr } = await run('alpha', ['--hold-name', 'PAYROLL', '--wins', wins])
-    assert.deepEqual([code, stderr], [75, `nbtrun: the name PAYROLL<20> is held by ${address('beta')}; end the program that holds it there, or add --wait 10m to wait for it [NAME_HELD]\n`])
+    assert.deepEqual(
+      [code, stderr],
+      [75, `nbtrun: the name PAYROLL<20> is held by ${address('beta')}; end the program that holds it there, or add --wait 10m to wait for it [NAME_HELD]\n`],
+    )
     const { steps, names, error, end } = receiptOf('alpha')
     assert.deepEqual([names, error?.code, end, steps.filter(({ phase }) => phase === 'connect')], [[], 'NAME_HELD', 'nothing-held', []])
     assert.match(await atWins('PAYROLL#20'), new RegExp(`^${address('beta')} PAYROLL<20>$`, 'm'))
@@ -180,7 +184,10 @@ describe('a run with a NetBIOS name', { skip: noLab, timeout: 280_000 }, () => {
     await using other = await LabNode.start(lab, 'alpha', { wins: [wins] })
     await other.do('register', { name: 'BOX#20' })
     const own = await run('alpha', ['--hold-name', 'BOX', '--wins', wins])
-    assert.deepEqual([own.code, own.stderr], [75, 'nbtrun: the name BOX<20> is held by the name service of this machine; or add --wait 10m to wait for it [NAME_HELD]\n'])
+    assert.deepEqual(
+      [own.code, own.stderr],
+      [75, 'nbtrun: the name BOX<20> is held by the name service of this machine; choose another name, or add --wait 10m to wait for it [NAME_HELD]\n'],
+    )
     assert.match(await atWins('BOX#20'), new RegExp(`^${address('alpha')} BOX<20>$`, 'm'))
     const { code, stderr } = await run('alpha', ['--hold-name', 'PAYROLL', '--wins', wins])
     assert.equal(code, 0)
@@ -256,6 +263,93 @@ os.execvp(sys.argv[1], sys.argv[1:])`
       assert.deepEqual(await beta.do('lookUp', { name: 'PAYROLL#20' }), [], `round ${round}`)
     }
     await nothingHeld('alpha', 'PAYROLL#20')
+  })
+
+  test('--wait: who waits for a name has it when its holder ends', async () => {
+    await using held = await holding('beta', ['--hold-name', 'PAYROLL', '--wins', wins])
+    const waiting = words('alpha', ['--hold-name', 'PAYROLL', '--wins', wins, '--wait', '50s', '--events', 'fd:1'])
+    const child = lab.spawn('alpha', waiting, { user: 'root' })
+    const told = new Promise<void>(resolve => child.stdout?.on('data', (text: Buffer) => (String(text).includes('"lack":"name"') ? resolve() : undefined)))
+    await Promise.race([told, child.then(({ stderr }) => assert.fail(`it has ended: ${String(stderr)}`))])
+    held.child.stdin?.end()
+    const [{ exitCode, stderr }] = await Promise.all([child, held.child])
+    assert.equal(exitCode, 0, String(stderr))
+    const { attempts, names } = receiptOf('alpha')
+    assert.ok(attempts > 1)
+    assert.deepEqual(
+      names.map(({ name, lost }) => [name, lost]),
+      [['PAYROLL<20>', null]],
+    )
+    await nothingHeld('alpha', 'PAYROLL#20')
+  })
+
+  test('a host with two addresses: found under both, refreshed, and given back for both', async () => {
+    const second = address('alpha').replace(/\.\d+$/, '.201')
+    await lab.run('alpha', ['ip', 'address', 'add', `${second}/24`, 'dev', 'eth0'], { user: 'root' })
+    try {
+      const capture = await lab.capture('alpha', 'udp port 137')
+      await using held = await holding('alpha', ['--hold-name', 'PAYROLL', '--wins', wins])
+      const found = await atWins('PAYROLL#20')
+      for (const each of [address('alpha'), second]) assert.match(found, new RegExp(`^${each} PAYROLL<20>$`, 'm'))
+      held.child.stdin?.end()
+      await held.child
+      const judgement = await judge(await capture.stop())
+      assert.deepEqual([judgement.malformed(address('alpha')), judgement.malformed(second)], [[], []])
+      assert.deepEqual(receiptOf('alpha').names[0]?.addresses, [address('alpha'), second])
+      await nothingHeld('alpha', 'PAYROLL#20')
+    } finally {
+      await lab.run('alpha', ['ip', 'address', 'del', `${second}/24`, 'dev', 'eth0'], { user: 'root' })
+    }
+  })
+
+  for (const [title, share, options, foundBy, tried] of [
+    ['a name server', '//legacy/app', () => ['--wins', wins], 'wins', ['name legacy by dns: failed', 'name legacy by wins: found']],
+    ['a broadcast that is named', '//legacy/app', () => ['--name-order', 'dns,bcast'], 'bcast', ['name legacy by dns: failed', 'name legacy by bcast: found']],
+    ['DNS', '//srv/app', () => ['--wins', wins], 'dns', ['name srv by dns: found']],
+    ['DNS before others, under its other word', '//srv/app', () => ['--name-order', 'host,bcast'], 'dns', ['name srv by dns: found']],
+  ] as const) {
+    test(`found by ${title}, which the receipt says`, async () => {
+      const { code, stderr } = await run('alpha', ['--share', share, ...options()])
+      assert.deepEqual([code, stderr], [0, ''])
+      const { shares, steps } = receiptOf('alpha')
+      assert.deepEqual(
+        shares.map(each => [each.address, each.foundBy]),
+        [[wins, foundBy]],
+      )
+      assert.deepEqual(
+        steps.filter(({ phase }) => phase === 'reach').map(({ name, status }) => `${name}: ${status ?? 'failed'}`),
+        tried,
+      )
+    })
+  }
+
+  test('found in LMHOSTS, where the system has it', async () => {
+    const given = `mount -t tmpfs none /etc/samba && echo '${wins} OLDNT #PRE' >/etc/samba/lmhosts && exec "$@"`
+    const all = words('alpha', ['--share', '//oldnt/app'])
+    const { code, stderr } = await lab.run('alpha', ['unshare', '--mount', 'sh', '-c', given, 'sh', ...all], { user: 'root' })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.deepEqual(
+      receiptOf('alpha').shares.map(({ share, address: at, foundBy }) => [share, at, foundBy]),
+      [['//oldnt/app', wins, 'lmhosts']],
+    )
+  })
+
+  test('nobody broadcasts unasked, and never for a dotted name or an address: one line names each source', async () => {
+    const capture = await lab.capture('alpha', 'udp port 137')
+    for (const [host, options, line] of [
+      ['legacy', [], /server legacy not found: /],
+      ['nobody', ['--wins', wins], /server nobody not found \(dns: .*, wins: no such name\)/],
+      ['legacy.example', ['--name-order', 'dns,wins,bcast', '--wins', wins], /server legacy\.example not found/],
+      [wins.replace(/\.\d+$/, '.77'), ['--name-order', 'bcast', '--connect-timeout', '1'], /cannot connect to/],
+    ] as const) {
+      const { code, stderr } = await run('alpha', ['--share', `//${host}/app`, ...options])
+      assert.equal(code, 125)
+      assert.match(stderr, line)
+      assert.equal(stderr.trim().split('\n').length, 1)
+    }
+    const file = await capture.stop()
+    const { stdout } = await execa('tshark', ['-r', file, '-Y', 'nbns.flags.broadcast == 1 && nbns.flags.response == 0', '-T', 'fields', '-e', 'ip.src'])
+    assert.doesNotMatch(stdout, new RegExp(address('alpha').replaceAll('.', '\\.')))
   })
 
   async function nameStep(client: string, options: readonly string[]) {
