@@ -2,7 +2,7 @@ import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
 import { spell } from '../base/time.ts'
 import { type RunIo, staleLine } from '../run/events.ts'
-import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { endLine, givenBackLine, queuedLine, receiptText, startLines, survivorsLine } from './lines.ts'
 import { errorLine, print } from './report.ts'
 
 /** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
@@ -15,12 +15,16 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
     tell(event) {
       switch (event.type) {
         case 'progress':
-          return progress.now(event.doing, event.worthSayingAfterMs)
+          return progress.now(event.doing === undefined ? undefined : `${event.doing} ...`, event.worthSayingAfterMs)
+        case 'queued':
+          return progress.now(queuedLine(event), QUEUED_MS)
         case 'started':
           progress.now()
           return verbose ? startLines(event).forEach(print) : undefined
         case 'ended':
           return verbose ? print(endLine(event)) : undefined
+        case 'time-limit':
+          return settings.quiet ? undefined : print(`${event.program} is being ended: its time limit of ${spell(event.limitMs)} is over`)
         case 'given-back':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
@@ -53,6 +57,9 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
   }
 }
 
+/** A place that changes at once is not worth a line. */
+const QUEUED_MS = 200
+
 /** Says what takes long, once it has taken long. */
 class Progress {
   readonly #on: boolean
@@ -64,6 +71,6 @@ class Progress {
 
   now(doing?: string, afterMs = 500): void {
     clearTimeout(this.#timer)
-    if (doing !== undefined && this.#on) this.#timer = setTimeout(() => print(`${doing} ...`), afterMs).unref()
+    if (doing !== undefined && this.#on) this.#timer = setTimeout(() => print(doing), afterMs).unref()
   }
 }

@@ -1,5 +1,6 @@
 import type { NbtrunError } from '../base/errors.ts'
 import type { Step } from '../base/scope.ts'
+import type { Waiting } from '../seat/patience.ts'
 import type { End, Receipt } from './receipt.ts'
 
 export interface StartedShare {
@@ -46,6 +47,14 @@ export interface GivenBack {
   readonly end: End
 }
 
+/** It waits: for its turn on this machine, or for what the last try failed of. Told at every change. */
+export interface Queued extends Waiting {
+  /** `//srv/cad` */
+  readonly share: string
+  /** How long it may wait in all. */
+  readonly waitMs: number
+}
+
 /** A file that was open is lost to the program: what it does with it fails with EIO. */
 export interface Stale {
   /** `//srv/app/x.dbf` */
@@ -60,8 +69,11 @@ export function staleLine({ file, why }: Stale): string {
 
 /** What a run tells while it happens. Plain data; whoever listens decides what people see of it. */
 export type RunEvent =
+  | ({ readonly type: 'queued' } & Queued)
   | ({ readonly type: 'started'; readonly pid: number } & Started)
   | ({ readonly type: 'ended' } & Ended)
+  /** The time limit is over: the program, and whoever else uses the mapping, is being ended. */
+  | { readonly type: 'time-limit'; readonly program: string; readonly limitMs: number }
   | ({ readonly type: 'survivors' } & Survivors)
   | ({ readonly type: 'given-back' } & GivenBack)
   | { readonly type: 'step'; readonly step: Step }

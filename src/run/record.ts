@@ -5,6 +5,7 @@ import type { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
+import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
@@ -28,6 +29,8 @@ export class Record {
   graceMs = 0
   /** From the beginning to the end of the teardown, ms. */
   heldMs = 0
+  /** What it took to get the shares. */
+  waited: Waited = { ms: 0, attempts: 0 }
   /** What the servers said afterwards. */
   verification: Verification | undefined
   /** What connections were lost of, as far as it was told. */
@@ -98,6 +101,11 @@ export class Record {
     if (this.program !== null) this.program = { ...this.program, exit: code, signal }
   }
 
+  timedOut(program: string, limitMs: number): void {
+    if (this.program !== null) this.program = { ...this.program, timedOut: true }
+    this.tell({ type: 'time-limit', program, limitMs })
+  }
+
   survived(program: string, survivors: readonly Survivor[]): void {
     this.#survivors = survivors
     this.tell({ type: 'survivors', program, survivors })
@@ -141,6 +149,8 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
+      waitedMs: round(this.waited.ms),
+      attempts: this.waited.attempts,
       reconnects: this.#reconnects,
       heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),

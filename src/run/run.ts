@@ -9,7 +9,7 @@ import type { Outcome, RunIo } from './events.ts'
 import { launch } from './launch.ts'
 import { map } from './map.ts'
 import { Record } from './record.ts'
-import { connectShares } from './servers.ts'
+import { giveSeatsBack, takeSeats } from './seats.ts'
 import { tearDown } from './teardown.ts'
 import type { Verifier } from './verify.ts'
 import { untilOver } from './wait.ts'
@@ -33,7 +33,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   let failure: NbtrunError | undefined
   try {
     await verifier?.prepare()
-    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
+    record.connected = await takeSeats(scope, settings, record, io, control.cancelled)
     const mapping = await map(scope, record, { settings, runId, env: io.env })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
@@ -41,7 +41,8 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     failure = asError(thrown)
   }
   const released = await tearDown(scope, record, control.hurried)
-  record.heldMs = scope.elapsed
+  if (record.connected.length > 0) await giveSeatsBack(settings, io)
+  record.heldMs = scope.elapsed - record.waited.ms
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   record.finish(scope, released.ms, failure)
   control.stop()

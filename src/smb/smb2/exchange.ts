@@ -21,7 +21,8 @@ const MAX_LATE = 1024
 
 /**
  * Requests and their answers over one transport: message ids, credits, signatures, seals, deadlines. One writer; the reader only sorts answers to
- * requests. A broken, unsigned or unsealed answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
+ * requests. A broken, unsigned or unsealed answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted; only a goodbye fails
+ * alone of an answer that is not the server's.
  */
 export class Exchange {
   /** Answers that nobody waits for: late, repeated or unasked. */
@@ -197,12 +198,25 @@ export class Exchange {
     const want = COMMAND[p.call.command]
     if (h.command !== want) throw new WireError(`answer to ${commandName(want)} says it is ${commandName(h.command)}`, 12)
     const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
-    requireAuthentic(p.call, received, interim)
+    if (!this.#trusts(p, received, interim)) return
     if (interim) return this.#answerInterim(p, h.asyncId)
     const most = p.bytes + ANSWER_OVERHEAD
     if (message.length > most) throw new WireError(`an answer to ${p.call.command} of ${message.length} bytes, where ${most} are possible`, 0)
     this.#forget(p)
     this.#settle(p, () => p.resolve(replyOf(received)))
+  }
+
+  /** An answer that is not the server's is fatal, but for one to a goodbye, of which nothing is used: that fails. */
+  #trusts(p: Pending, received: Received, interim: boolean): boolean {
+    try {
+      requireAuthentic(p.call, received, interim)
+      return true
+    } catch (thrown) {
+      if (p.call.parting !== true) throw thrown
+      this.#forget(p)
+      this.#reject([p], thrown)
+      return false
+    }
   }
 
   #answerInterim(p: Pending, asyncId: bigint): void {

@@ -44,7 +44,7 @@ test('a receipt is one fact a line', () => {
   const receipt = {
     receipt: 1 as const,
     run: '7f3a',
-    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null },
+    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null, timedOut: false },
     shares: [
       {
         share: '//srv/app',
@@ -67,6 +67,8 @@ test('a receipt is one fact a line', () => {
     heldMs: 5231,
     graceMs: 0,
     releasedMs: 4.1,
+    waitedMs: 0,
+    attempts: 1,
     reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,

@@ -45,7 +45,7 @@ test('a status means what it means for what was asked', () => {
   assert.deepEqual([code(STATUS.NOT_SUPPORTED), code(STATUS.NOT_SUPPORTED, 'session-setup')], ['FILE_ERROR', 'NTLM_REFUSED'])
   assert.deepEqual(
     [code(STATUS.INSUFFICIENT_RESOURCES), code(STATUS.INSUFFICIENT_RESOURCES, 'tree-connect'), code(STATUS.INSUFFICIENT_RESOURCES, 'session-setup')],
-    ['SERVER_REFUSED', 'SHARE_FULL', 'SERVER_REFUSED'],
+    ['SERVER_REFUSED', 'SHARE_FULL', 'SHARE_FULL'],
   )
 })
 
