@@ -125,8 +125,9 @@ class Resolver {
     try {
       return [...new Set(await unlessAborted(limit, dns(this.#host)))]
     } catch (thrown) {
-      if (errnoOf(thrown) === 'ENOTFOUND') return []
-      throw thrown
+      const errno = errnoOf(thrown)
+      if (errno === 'ENOTFOUND') return []
+      throw errno === undefined || thrown instanceof NbtrunError ? thrown : new NbtrunError('HOST_NOT_FOUND', `DNS says ${errno}`, { cause: thrown })
     }
   }
 

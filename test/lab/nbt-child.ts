@@ -1,7 +1,8 @@
 // A NetBIOS node on a host of the lab, told what to do line by line: {"id":1,"do":"register","name":"PAYROLL#20"} on stdin, the answer on stdout.
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { asError } from '../../src/base/errors.ts'
-import { EndNode, type HeldName, interfaces, type NodeOptions, parseName, spellName } from '../../src/nbt/index.ts'
+import { callSession, dial, EndNode, type HeldName, interfaces, type NodeOptions, parseName, spellName } from '../../src/nbt/index.ts'
 import { conflictDemand } from '../../src/nbt/name-messages.ts'
 import { refreshAt, releaseName } from '../../src/nbt/registrations.ts'
 
@@ -15,6 +16,7 @@ interface Order {
 
 const node = await EndNode.open({ ...(JSON.parse(process.argv[2] ?? '{}') as NodeOptions), own: interfaces()[0] })
 const held = new Map<string, HeldName>()
+const calls: Socket[] = []
 const heard: Record<string, string[]> = {}
 
 const DO: Readonly<Record<string, (order: Order) => unknown>> = {
@@ -32,6 +34,12 @@ const DO: Readonly<Record<string, (order: Order) => unknown>> = {
   'release another’s': ({ name, text = '' }) => releaseName(node.network, [claim(name)], { server: text, broadcast: false, ttl: 0 }),
   conflict: ({ name, text = '' }) =>
     node.network.exchange.tell(conflictDemand(1, parseName(name, 0x20), { group: false, nodeType: 'B' }), { address: text, port: node.network.port }),
+  call: async ({ name, text = '' }) => {
+    const socket = await dial(text, node.network.port + 2, new AbortController().signal)
+    calls.push(socket)
+    await callSession(socket, { called: parseName(name, 0x20), calling: parseName('CALLER', 0) }, 5000)
+  },
+  'hang up': () => calls.splice(0).forEach(socket => socket.destroy()),
   state: ({ name }) => held.get(name)?.state,
   view: () => node.view(),
   ignored: () => node.network.exchange.ignored,

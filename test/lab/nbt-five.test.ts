@@ -24,10 +24,11 @@ interface Role {
   readonly node: 'answers' | 'dropped'
 }
 
-/** Plays a server on this machine's address in the lab; `calls` and `asked` are what came. */
+/** Plays a server on this machine's address in the lab; `calls` and `askedFrom` are what came. */
 class Player implements AsyncDisposable {
   readonly calls: string[] = []
-  asked = 0
+  /** From which port each node status was asked for. */
+  readonly askedFrom: number[] = []
   readonly #sockets = new Set<Socket>()
   readonly #server = createServer(socket => void this.#serve(socket))
   readonly #role: Role
@@ -46,7 +47,7 @@ class Player implements AsyncDisposable {
     const udp = await openUdp({ address, port: 137 })
     player.#udp = udp
     udp.receive((bytes, from) => {
-      player.asked++
+      player.askedFrom.push(from.port)
       const { id, question } = decode(namePacket, bytes)
       if (role.node === 'dropped' || question?.type !== RECORD.NBSTAT) return
       const line: StatusName = { name: FILES, group: false, nodeType: 'B', releasing: false, conflict: false, active: true, permanent: false }
@@ -119,7 +120,7 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
       const { code, stdout, stderr, receipt } = await run()
       assert.deepEqual([code, stdout, stderr], [0, 'ran\n', ''])
       // a filtered port 137 delays nobody who need not ask it
-      assert.deepEqual([player.calls, player.asked > 0], [calls, asked])
+      assert.deepEqual([player.calls, player.askedFrom.length > 0], [calls, asked])
       assert.deepEqual([receipt.shares[0]?.calledName, receipt.shares[0]?.foundBy], [calls.at(-1), 'address'])
       assert.deepEqual(
         tried(receipt),
@@ -160,7 +161,7 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
       /^nbtrun: 198\.18\.\d+\.254: called name \*SMBSERVER<20> refused: 0x82 \(called name not present\), node status: no answer within [\d.]+ s; .*CALLED_NAME_REFUSED.*\n$/,
     )
     assert.ok(ms < 5000, `${ms} ms`)
-    assert.deepEqual([player.calls, player.asked], [['*SMBSERVER<20>'], 3])
+    assert.deepEqual([player.calls, player.askedFrom], [['*SMBSERVER<20>'], [137, 137, 137]])
     await nothingLeft(lab)
   })
 

@@ -86,4 +86,30 @@ describe('names at nmbd as name server', { skip: missing('lab', 'capture'), time
       }
     }
   })
+
+  for (const [title, nodeType] of [
+    ['at the name server', 'P'],
+    ['by broadcast', 'B'],
+  ] as const) {
+    test(`Q124565 with real processes, ${title}: deleted with a session open, free with its end, 20 times`, async () => {
+      const options = { ...(nodeType === 'P' ? { wins: [wins] } : {}), nodeType, datagrams: true, times: { broadcastMs: 20 } } as const
+      await using alpha = await LabNode.start(lab, 'alpha', { ...options, sessions: true })
+      await using beta = await LabNode.start(lab, 'beta', options)
+      for (let round = 0; round < 20; round++) {
+        await alpha.do('register', { name: 'PAYROLL#20' })
+        await alpha.do('listen', { name: 'PAYROLL#20' })
+        await beta.do('send', { name: 'PAYROLL#20', text: 'hello' })
+        await beta.do('call', { name: 'PAYROLL#20', text: alpha.address })
+        await alpha.until('PAYROLL#20', heard => heard.length === 2)
+        const released = alpha.do('release', { name: 'PAYROLL#20' })
+        const [view] = await alpha.do<{ deleted: boolean; references: { holder: string }[] }[]>('view')
+        assert.deepEqual([view?.deleted, view?.references.length], [true, 1], `round ${round}`)
+        assert.match(view?.references[0]?.holder ?? '', new RegExp(`^session from CALLER<00> at ${beta.address}:`))
+        assert.deepEqual(await beta.do('lookUp', { name: 'PAYROLL#20' }), [alpha.address], 'still ours')
+        await beta.do('hang up')
+        await released
+        assert.deepEqual([await alpha.do('view'), await beta.do('lookUp', { name: 'PAYROLL#20' })], [[], []], `round ${round}`)
+      }
+    })
+  }
 })
