@@ -162,9 +162,7 @@ describe('a share that is connected twice', { skip: noLab, timeout: 60_000 }, ()
     {
       const said: string[] = []
       const refuse = new Set<bigint>()
-      const signing = impostor(lab, answer =>
-        refuse.has(field.messageId(answer)) ? changed(answer, a => a.writeUInt32LE(STATUS.ACCESS_DENIED, 8)) : answer,
-      )
+      const signing = impostor(lab, answer => (refuse.has(field.messageId(answer)) ? changed(answer, a => a.writeUInt32LE(STATUS.ACCESS_DENIED, 8)) : answer))
       const meddler: Meddler = {
         ...signing,
         fromClient(request, wire) {

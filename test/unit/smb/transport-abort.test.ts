@@ -14,7 +14,10 @@ test('cancelled between the connection to port 139 and the session request: noth
   const opening = openTransport({ host: '127.0.0.1', mode: 'nbt', port, timeoutMs: 5000, signal: stop.signal })
   const [socket] = (await once(server, 'connection')) as [Socket]
   let said = 0
-  const gone = once(socket.on('data', bytes => (said += bytes.length)).on('error', () => {}), 'close')
+  const gone = once(
+    socket.on('data', bytes => (said += bytes.length)).on('error', () => {}),
+    'close',
+  )
   setTimeout(() => stop.abort(new NbtrunError('CANCELLED', 'enough')), 1)
   await assert.rejects(opening, { code: 'CANCELLED' })
   const ended = await Promise.race([gone.then(() => true), new Promise(resolve => setTimeout(resolve, 2000, false).unref())])
