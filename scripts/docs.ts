@@ -1,13 +1,18 @@
-// Writes docs/options.md and docs/errors.md from the tables: `node --import tsx scripts/docs.ts`.
+// Writes docs/options.md, docs/errors.md and docs/profile.schema.json from the tables: `node --import tsx scripts/docs.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { CODES } from '../src/base/errors.ts'
 import { envName, ROWS } from '../src/profile/options.ts'
+import { profileSchema } from '../src/profile/schema.ts'
 import { spell } from '../src/base/time.ts'
 
 const folder = new URL('../docs/', import.meta.url)
 
-export const DOCS: Record<string, () => string> = { 'options.md': options, 'errors.md': errors }
+export const DOCS: Record<string, () => string> = {
+  'options.md': options,
+  'errors.md': errors,
+  'profile.schema.json': () => `${JSON.stringify(profileSchema(), undefined, 2)}\n`,
+}
 
 /** Is docs/<name> what the tables say? */
 export function isCurrent(name: string): boolean {
