@@ -36,7 +36,7 @@ interface Undo {
   readonly run: (signal: AbortSignal) => Promise<string | void>
 }
 
-/** The ledger of a run: what was taken, and its way back. Progress lines, events and the receipt are views of `steps`. */
+/** The ledger of a run: what was taken, and its way back. The receipt shows its `steps`. */
 export class Scope {
   readonly steps: Step[] = []
   readonly #began = now()

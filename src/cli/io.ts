@@ -18,26 +18,32 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return progress.now(event.doing === undefined ? undefined : `${event.doing} ...`, event.worthSayingAfterMs)
         case 'queued':
           return progress.now(queuedLine(event), QUEUED_MS)
-        case 'started':
+        case 'launched':
           progress.now()
           return verbose ? startLines(event).forEach(print) : undefined
-        case 'ended':
+        case 'unused':
           return verbose ? print(endLine(event)) : undefined
         case 'time-limit':
           return settings.quiet ? undefined : print(`${event.program} is being ended: its time limit of ${spell(event.limitMs)} is over`)
-        case 'given-back':
+        case 'returned':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
         case 'verified':
           // what makes the run fail is said when it does
           if (event.verified === false) return settings['strict-teardown'] ? undefined : print(`${event.text} [TEARDOWN_FAILED]`)
           return verbose || event.verified === null ? print(event.text) : undefined
-        case 'survivors':
-          return settings.quiet ? undefined : print(survivorsLine(event))
+        case 'lingering':
+          return settings.quiet || event.cause !== 'taken' ? undefined : print(survivorsLine(event))
         case 'warning':
           return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
-        case 'step':
+        case 'requested':
+        case 'obtained':
+        case 'denied': // the run fails of it, and says so
+        case 'mapped':
+        case 'quit':
           return undefined
+        case 'dequeued':
+          return progress.now()
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
         case 'reconnected':

@@ -1,5 +1,5 @@
 import { spell } from '../base/time.ts'
-import type { Ended, GivenBack, Queued, Started, Survivors } from '../run/events.ts'
+import type { Ended, GivenBack, Lingering, Queued, Started, Survivor } from '../run/events.ts'
 import type { End, Receipt } from '../run/receipt.ts'
 import type { Lack } from '../seat/lack.ts'
 
@@ -38,9 +38,13 @@ export function endLine({ program, exit, signal, graceMs, children = 0 }: Ended 
   return `${who}, ${how}${graceMs > 0 ? `; grace ${spell(graceMs)}` : ''}`
 }
 
-export function survivorsLine({ program, survivors }: Survivors): string {
-  const named = survivors.map(({ pid, name }) => `${name} (${pid})`).join(', ')
-  return `${program} is gone; the share is taken from ${named === '' ? 'nobody' : named}`
+export function survivorsLine({ program, users }: Pick<Lingering, 'program' | 'users'>): string {
+  return `${program} is gone; the share is taken from ${users.length === 0 ? 'nobody' : users.map(spellSurvivor).join(', ')}`
+}
+
+/** `app (4711) with x.dbf open` */
+function spellSurvivor({ pid, name, files }: Survivor): string {
+  return `${name} (${pid})${files.length === 0 ? '' : ` with ${files.join(', ')} open`}`
 }
 
 const END: Record<End, string> = {
@@ -73,7 +77,7 @@ export function receiptText(receipt: Receipt): string[] {
   }
   if (attempts > 1) lines.push(`  had its shares at try ${attempts}, after ${spell(waitedMs)}`)
   if (reconnects > 0) lines.push(`  connections lost and set up anew: ${reconnects}`)
-  for (const { pid, name } of survivors) lines.push(`  still running: ${name} (${pid})`)
+  for (const survivor of survivors) lines.push(`  still running: ${spellSurvivor(survivor)}`)
   for (const warning of warnings) lines.push(`  warning: ${warning}`)
   if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)
   const grace = graceMs > 0 ? `, grace ${spell(graceMs)}` : ''

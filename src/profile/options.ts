@@ -180,7 +180,7 @@ export const OPTIONS = {
     help: 'an administrator of the server, who may ask for its sessions; as --auth-file',
     parse: filled,
   },
-  events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write each step as a line of JSON', parse: sink },
+  events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write what happens, a line of JSON each', parse: sink },
   'strict-teardown': { kind: 'flag', common: false, help: 'exit 125 when something could not be given back', parse: yes },
 } as const satisfies Record<string, Option<unknown>>
 

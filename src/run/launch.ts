@@ -58,6 +58,6 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   await mapping.entered(program.pid)
   scope.note('launch', 'program', `pid ${program.pid}`)
   const name = basename(found.path)
-  record.tell({ type: 'started', program: name, pid: program.pid, shares: record.started() })
+  record.tell({ type: 'launched', program: name, pid: program.pid, shares: record.started() })
   return { program, name }
 }

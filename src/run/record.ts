@@ -8,6 +8,7 @@ import type { Settings } from '../profile/settings.ts'
 import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
+import { published } from './published.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -97,8 +98,14 @@ export class Record {
     return message !== undefined && this.#losses.has(message)
   }
 
-  exited({ code, signal }: Exit): void {
+  /** The shares are there. */
+  obtained(): void {
+    this.tell({ type: 'obtained', shares: this.#shares() })
+  }
+
+  exited(program: string, { code, signal }: Exit): void {
     if (this.program !== null) this.program = { ...this.program, exit: code, signal }
+    this.tell({ type: 'quit', program, exit: code, signal, timedOut: this.program?.timedOut ?? false })
   }
 
   timedOut(program: string, limitMs: number): void {
@@ -108,7 +115,7 @@ export class Record {
 
   survived(program: string, survivors: readonly Survivor[]): void {
     this.#survivors = survivors
-    this.tell({ type: 'survivors', program, survivors })
+    this.tell({ type: 'lingering', program, cause: 'taken', users: survivors, graceMs: this.graceMs })
   }
 
   /** From here on nothing is needed any more. */
@@ -120,6 +127,12 @@ export class Record {
   mapped(mapping: Mapping, seen: readonly Seen[]): void {
     this.#mapping = mapping
     this.#seen = seen
+    this.tell({ type: 'mapped', shares: this.#shares() })
+  }
+
+  /** Where the program sees its shares. */
+  get points(): readonly string[] {
+    return this.#seen.map(({ point }) => point)
   }
 
   /** Where the program sees the share with this index. */
@@ -137,7 +150,10 @@ export class Record {
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
     if (event.type === 'stale') this.#warnings.push(staleLine(event))
-    if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
+    if (this.#events !== undefined) {
+      const line = published(this.#run, event)
+      if (line !== undefined) this.#events.line(line)
+    }
     this.#io.tell(event)
   }
 

@@ -7,22 +7,26 @@ import { Patience } from '../seat/patience.ts'
 import { busy } from '../seat/refusal.ts'
 import type { RunIo } from './events.ts'
 import type { Record } from './record.ts'
-import { connectShares, findLogins, type Connected } from './servers.ts'
+import { connectShares, findLogins } from './servers.ts'
 import { notGivenBack } from './teardown.ts'
 
 /** Connects every share, waiting as long as `--wait` says for what is not to be had at once. */
-export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal): Promise<readonly Connected[]> {
+export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal): Promise<void> {
   const logins = await findLogins(settings, io.cwd, signal)
   const share = settings.share.map(({ label }) => label).join(', ')
+  let queued = false
   const patience = new Patience({
     ms: settings.wait,
     lines: lines(settings, io.env),
     signal,
-    tell: waiting => record.tell({ type: 'queued', share, waitMs: settings.wait, ...waiting }),
+    tell: waiting => {
+      queued = true
+      record.tell({ type: 'queued', share, waitMs: settings.wait, ...waiting })
+    },
   })
   const mark = scope.mark()
   try {
-    return await patience.until(
+    record.connected = await patience.until(
       () => connectShares(scope, settings, record, logins),
       async () => {
         const left = notGivenBack(await scope.retreat(mark))
@@ -35,7 +39,9 @@ export async function takeSeats(scope: Scope, settings: Settings, record: Record
   } finally {
     for (const { password } of logins.values()) password.fill(0)
     record.waited = patience.waited
+    if (queued) record.tell({ type: 'dequeued', waitedMs: record.waited.ms, attempts: record.waited.attempts })
   }
+  record.obtained()
 }
 
 /** The first in line on this machine need not wait until its next try. */

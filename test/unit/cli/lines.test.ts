@@ -33,11 +33,11 @@ test('what was given back is listed with the time it took', () => {
 })
 
 test('survivors are named', () => {
-  const survivors = [
-    { pid: 12, name: 'helper' },
-    { pid: 13, name: 'sh' },
+  const users = [
+    { pid: 12, name: 'helper', files: [] },
+    { pid: 13, name: 'sh', files: ['x.dbf', 'log/y'] },
   ]
-  assert.equal(survivorsLine({ program: 'app', survivors }), 'app is gone; the share is taken from helper (12), sh (13)')
+  assert.equal(survivorsLine({ program: 'app', users }), 'app is gone; the share is taken from helper (12), sh (13) with x.dbf, log/y open')
 })
 
 test('a receipt is one fact a line', () => {
@@ -73,7 +73,7 @@ test('a receipt is one fact a line', () => {
     end: 'acknowledged' as const,
     verified: null,
     verification: null,
-    survivors: [{ pid: 12, name: 'helper' }],
+    survivors: [{ pid: 12, name: 'helper', files: ['log', 'd/x'] }],
     error: { code: 'TIMED_OUT' as const, message: 'it took too long' },
     warnings: ['the server is slow'],
   }
@@ -83,7 +83,7 @@ test('a receipt is one fact a line', () => {
     '  //srv/app on 10.0.0.5 (dns), tcp:445, SMB 3.1.1, signed AES-GMAC',
     '    private mapping (b2) at /m, 1048576 bytes read, 0 written',
     '  5.2 s: teardown LOGOFF, STATUS_SUCCESS (0.4 ms)',
-    '  still running: helper (12)',
+    '  still running: helper (12) with log, d/x open',
     '  warning: the server is slow',
     '  failed: it took too long (TIMED_OUT)',
     '  held 5.2 s, given back in 4.1 ms: acknowledged',
