@@ -74,19 +74,22 @@ export class Ticket {
     this.#move({ place: 1, lack })
   }
 
-  /** Until nobody is ahead. False where the signal aborted before. */
+  /** Until nobody is ahead. False where somebody still is when the signal aborts. */
   async first(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted) {
+    for (;;) {
       const ahead = await this.#ahead()
       if (ahead === undefined) {
         this.#move({ place: 1, lack: this.#standing?.lack })
         return true
       }
       const { name, socket } = ahead
+      if (signal.aborted) {
+        socket.destroy()
+        return false
+      }
       const end = await follow(socket, ({ place, lack }) => this.#move({ place: place + 1, lack }), signal)
       if (end === 'silent') this.#silent.add(name)
     }
-    return false
   }
 
   /** Idempotent. */
@@ -138,7 +141,7 @@ export class Ticket {
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.on('error', reject) // also of a connection that could not be accepted, later
     server.listen(path, () => resolve())
   })
 }
