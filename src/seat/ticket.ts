@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { renameSync, unlinkSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
-import { compare, makePrivate, numberOf, removeIfEmpty, ticketsIn } from './folder.ts'
+import { compare, makePrivate, numberOf, removeIfEmpty, removeTicket, ticketsIn } from './folder.ts'
 import type { Lack } from './lack.ts'
 import { follow, reach, REPEAT_MS, spellStanding, type Standing } from './neighbour.ts'
 
@@ -95,7 +95,7 @@ export class Ticket {
   /** Idempotent. */
   leave(): void {
     clearInterval(this.#repeat)
-    remove(join(this.#folder, this.#name))
+    removeTicket(this.#folder, this.#name)
     this.#server.close()
     for (const socket of this.#followers) socket.destroy()
     removeIfEmpty(this.#folder)
@@ -106,9 +106,8 @@ export class Ticket {
     const before = ticketsIn(this.#folder).filter(name => compare(name, this.#name) < 0)
     for (const name of before.reverse()) {
       if (this.#silent.has(name)) continue
-      const path = join(this.#folder, name)
-      const reached = await reach(path)
-      if (reached === 'dead') remove(path)
+      const reached = await reach(join(this.#folder, name))
+      if (reached === 'dead') removeTicket(this.#folder, name)
       else if (reached !== 'deaf') return { name, socket: reached }
     }
     return undefined
@@ -144,10 +143,4 @@ function listen(server: Server, path: string): Promise<void> {
     server.on('error', reject) // also of a connection that could not be accepted, later
     server.listen(path, () => resolve())
   })
-}
-
-function remove(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch {} // somebody else did, or it is no file: then it is nobody's ticket either
 }

@@ -110,6 +110,13 @@ test('the ticket of a killed process is nobody’s', async () => {
   assert.deepEqual(readdirSync(base), [])
 })
 
+test('what a killed one left is swept away by the next run that gives a seat back', async () => {
+  mkdirSync(folder(), { recursive: true })
+  for (const name of ['1-00000000', '2-00000000']) writeFileSync(join(folder(), name), '') // a socket without a listener is no more than that
+  await tellFree(folder())
+  assert.deepEqual(readdirSync(base), [])
+})
+
 test('who is called off while others are ahead was not the first', async () => {
   const one = await take()
   const two = await take()
