@@ -72,9 +72,10 @@ test('each knows its place and what the first one waits for', async () => {
   const firsts = [one.first(never), two.first(never), three.first(never)]
   await firsts[0]
   one.lack = 'seat'
-  while (!heard.includes('3 seat')) await new Promise(setImmediate)
+  while (!heard.includes('3 seat')) await new Promise(resolve => setTimeout(resolve, 5))
   one.leave()
   await firsts[1]
+  while (!heard.includes('2 seat')) await new Promise(resolve => setTimeout(resolve, 5)) // it looks now and then
   two.leave()
   await Promise.all([firsts[2], third])
   assert.equal(heard.at(-1), '1 seat')
