@@ -27,7 +27,7 @@ if (elsewhere !== undefined) process.exit(elsewhere)
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
 const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
 const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
-const limitMs = files.some(isSlow) ? 900_000 : 300_000
+const limitMs = files.some(isSlow) ? 3_600_000 : 300_000
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, `--test-timeout=${limitMs}`, '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))

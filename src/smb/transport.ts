@@ -203,6 +203,7 @@ async function openSession(
       dialled: way.port,
     }
   } catch (thrown) {
+    socket.destroy() // nobody may have taken it over yet
     if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, reason(thrown, now() - began))
     throw thrown
   }

@@ -23,13 +23,13 @@ const GROUPS = {
   processes: { ps: 'procps' },
   fuse3: { fusermount3: 'fuse3' },
   nbtscan: { nbtscan: 'nbtscan' },
-  impacket: { 'python3-impacket': 'python3-impacket' },
   wine: { wine: 'wine', wine64: 'wine64' },
   desktop: { 'desktop-file-validate': 'desktop-file-utils', gio: 'libglib2.0-bin' },
   systemd: { systemd: 'systemd', 'systemd-analyze': 'systemd' },
   ansible: { 'ansible-playbook': 'ansible-core' },
   zsh: { zsh: 'zsh' },
   fish: { fish: 'fish' },
+  impacket: { python3: 'python3', 'impacket/smbserver.py': 'python3-impacket' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>
 
@@ -58,10 +58,13 @@ export const isRoot = (): boolean => process.getuid?.() === 0
 /** Root of the machine, and not of a user namespace only (`runAsRoot`). */
 export const isMachineRoot = (): boolean => isRoot() && process.env['LAB_ROOTLESS'] === undefined
 
-/** Debian's wine64 package puts its binary where only `wine` looks; a library of the system's python3 is a folder. */
-const PLACES: Readonly<Record<string, string>> = { wine64: '/usr/lib/wine/wine64', 'python3-impacket': '/usr/lib/python3/dist-packages/impacket' }
+/** Where tools are that are not in PATH: Debian's wine64 is where only `wine` looks, and a Python module is no tool. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  wine64: '/usr/lib/wine/wine64',
+  'impacket/smbserver.py': '/usr/lib/python3/dist-packages/impacket/smbserver.py',
+}
 const toolsOf = (group: Group): [string, string][] => (group === 'fuse' ? [] : Object.entries(GROUPS[group]))
-const has = (name: string): boolean => existsSync(PLACES[name] ?? '') || tool(name) !== undefined
+const has = (name: string): boolean => existsSync(ELSEWHERE[name] ?? '') || tool(name) !== undefined
 export const absentTools = (group: Group): [string, string][] => toolsOf(group).filter(([name]) => !has(name))
 
 export const packagesOf = (tools: readonly [string, string][]): string[] => [...new Set(tools.map(([, name]) => name))].sort()
