@@ -31,7 +31,7 @@ export interface Asked {
 /** Does a command's work on the server that its words name; what it holds there is given back whatever happens, a signal included. */
 export async function onServer(given: Given, work: (asked: Asked) => Promise<void>): Promise<void> {
   const settings = settle(reachOf(rawFrom(given)), process.env)
-  const where = named(given['server'])
+  const where = named(given['target'])
   const control = new Control(0)
   const notGivenBack = (error: NbtrunError): void => print(errorLine(error))
   const logins = new Map<string | undefined, Credentials>()

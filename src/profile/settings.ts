@@ -44,6 +44,8 @@ export function settle(raw: Raw, env: Env): Settings {
     values[name] = source === undefined ? (row.fallback ?? { one: undefined, many: [], flag: false, count: 0 }[row.kind]) : valueOf(name, source)
     if (source !== undefined) given[name] = source.from
   }
+  const preset = values.server === 'nt4' ? NT4 : {}
+  for (const [name, value] of Object.entries(preset)) if (!sources.has(name as Name)) values[name as Name] = value
   const settings = { ...values, given } as Settings
   requireDialects(settings)
   return settings
@@ -53,6 +55,9 @@ export function settle(raw: Raw, env: Env): Settings {
 export function namesShare(env: Env): boolean {
   return (env[envName('share')] ?? '') !== ''
 }
+
+/** What `--server nt4` stands for. */
+const NT4: Partial<Settings> = { 'min-dialect': 'NT1', 'max-dialect': 'NT1', 'auth-level': 'ntlm', transport: 'nbt' }
 
 interface Given {
   readonly from: Source
