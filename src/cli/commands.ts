@@ -13,6 +13,7 @@ export const COMMANDS = {
     load: () => import('./commands/autodisconnect.ts'),
   },
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
+  import: { usage: 'import <file>', help: 'turn a batch file with net use into the same run', load: () => import('./commands/import.ts') },
   names: { usage: 'names <action> <name>', help: 'ask for NetBIOS names, register and release them', load: () => import('./commands/names.ts') },
 } as const
 
