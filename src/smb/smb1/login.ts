@@ -8,7 +8,6 @@ import type { SessionOptions } from '../resources.ts'
 import { refused, STATUS } from '../status.ts'
 import type { Connection } from './connection.ts'
 import type { Reply } from './exchange.ts'
-import { FLAG2 } from './header.ts'
 import { SECURITY } from './negotiated.ts'
 import { rawSessionSetupRequest, sessionSetupRequest, sessionSetupResponse } from './session-setup.ts'
 import { Smb1Signer } from './signer.ts'
@@ -70,11 +69,11 @@ async function byNtlm(connection: Connection, credentials: Credentials, options:
  * The login's answer has number 1, and is signed where the server signs. One that said in NEGOTIATE that it can must; another one may (Samba by
  * default, when the client says that it must), and shows it by its first signature. [MS-CIFS] 3.2.5.3.
  */
-function signerOf(connection: Connection, key: Buffer, { header, message }: Reply): Smb1Signer | undefined {
+function signerOf(connection: Connection, key: Buffer, { message }: Reply): Smb1Signer | undefined {
   const must = announcesSigning(connection)
   if (key.length === 0) return undefined
   const signer = new Smb1Signer(key)
-  const does = must || (header.flags2 & FLAG2.SIGNED) !== 0 || !UNSIGNED.some(none => message.subarray(SIGNATURE_AT, SIGNATURE_AT + 8).equals(none))
+  const does = must || !UNSIGNED.some(none => message.subarray(SIGNATURE_AT, SIGNATURE_AT + 8).equals(none))
   if (does && signer.verify(message, 1)) return signer
   signer.wipe()
   if (!does) return undefined

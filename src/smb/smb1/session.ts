@@ -1,6 +1,5 @@
 import { asError } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
-import { decode } from '../../base/wire.ts'
 import type { Credentials } from '../auth/credentials.ts'
 import { type Chance, freshChance } from '../auth/ntlm.ts'
 import type * as server from '../resources.ts'
@@ -81,11 +80,9 @@ export class Session extends Resource implements server.Session {
   }
 
   protected override async goodbye(): Promise<void> {
-    const { header, body } = await this.farewellRequest({ command: 'LOGOFF_ANDX', codec: andX, body: null })
+    const { header } = await this.farewellRequest({ command: 'LOGOFF_ANDX', codec: andX, body: null })
     this.farewell = statusName(header.status)
-    if (ALREADY_GONE.has(header.status)) return
-    if (header.status !== STATUS.SUCCESS) throw refused(header.status, `logging off from ${this.connection.host}`)
-    decode(andX, body)
+    if (header.status !== STATUS.SUCCESS && !ALREADY_GONE.has(header.status)) throw refused(header.status, `logging off from ${this.connection.host}`)
   }
 
   protected override drop(): void {

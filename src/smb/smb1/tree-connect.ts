@@ -8,8 +8,8 @@ export interface TreeConnectRequest {
   readonly unicode: boolean
 }
 
-/** Service, as a server tells it: disk, pipe, printer. [MS-CIFS] 2.2.4.55.2. */
-export const SERVICE = { DISK: 'A:', PIPE: 'IPC', PRINTER: 'LPT1:' } as const
+/** Services that hold no files, as servers tell them. [MS-CIFS] 2.2.4.55.2. A disk is `A:`; impacket has the share's name there. */
+export const NO_DISK: ReadonlySet<string> = new Set(['IPC', 'LPT1:', 'COMM'])
 const ANY_SERVICE = '?????'
 /** TREE_CONNECT_ANDX_EXTENDED_RESPONSE. [MS-SMB] 2.2.4.7.1. */
 const EXTENDED_RESPONSE = 0x0008

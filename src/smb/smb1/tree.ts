@@ -16,7 +16,7 @@ import { replaceBy } from './replace.ts'
 import type { Session } from './session.ts'
 import { empty, renameRequest } from './simple.ts'
 import { Gathering, TRANS2, type Transacted, transactionRequest, transactionResponse } from './transaction.ts'
-import { SERVICE, treeConnectRequest, treeConnectResponse } from './tree-connect.ts'
+import { NO_DISK, treeConnectRequest, treeConnectResponse } from './tree-connect.ts'
 
 /** A transaction, its answer's room included. */
 export interface Transaction {
@@ -47,7 +47,7 @@ export class Tree extends Resource implements server.Tree {
 
   static async connect(session: Session, share: string): Promise<Tree> {
     const { host, unicode } = session.connection
-    const newTree = ({ header, body }: Reply): Tree => new Tree(session, share, header.tid, decode(treeConnectResponse, body).service === SERVICE.DISK)
+    const newTree = ({ header, body }: Reply): Tree => new Tree(session, share, header.tid, !NO_DISK.has(decode(treeConnectResponse, body).service))
     const reply = await session.request({
       command: 'TREE_CONNECT_ANDX',
       codec: treeConnectRequest,
