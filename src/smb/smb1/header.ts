@@ -2,6 +2,7 @@ import type { Codec } from '../../base/wire.ts'
 
 /** [MS-CIFS] 2.2.2.1: the commands used here. */
 export const COMMAND = {
+  DELETE_DIRECTORY: 0x01,
   CLOSE: 0x04,
   FLUSH: 0x05,
   RENAME: 0x07,

@@ -77,3 +77,24 @@ export const renameRequest: Codec<RenameRequest> = {
     return { from, to: getText(bytes, unicode, bytesAt), unicode }
   },
 }
+
+/** DELETE_DIRECTORY request. [MS-CIFS] 2.2.4.2.1. */
+export const deleteDirectoryRequest: Codec<{ readonly name: string; readonly unicode: boolean }> = {
+  name: 'SMB1 DELETE_DIRECTORY request',
+  put(w, m) {
+    putBlock(
+      w,
+      () => {},
+      (_, start) => {
+        w.u8(STRING)
+        putText(w, m.name, m.unicode, start)
+      },
+    )
+  },
+  get(r) {
+    const { bytes, bytesAt } = getBlock(r, 0)
+    bytes.fixed('BufferFormat', STRING, bytes.u8())
+    const unicode = bytes.buf[bytes.pos + ((bytesAt + bytes.pos) % 2) + 1] === 0
+    return { name: getText(bytes, unicode, bytesAt), unicode }
+  },
+}

@@ -14,7 +14,7 @@ import { wirePath } from './path.ts'
 import { NamedPipe } from './pipe.ts'
 import { replaceBy } from './replace.ts'
 import type { Session } from './session.ts'
-import { empty, renameRequest } from './simple.ts'
+import { deleteDirectoryRequest, empty, renameRequest } from './simple.ts'
 import { Gathering, TRANS2, type Transacted, transactionRequest, transactionResponse } from './transaction.ts'
 import { NO_DISK, treeConnectRequest, treeConnectResponse } from './tree-connect.ts'
 
@@ -142,7 +142,12 @@ export class Tree extends Resource implements server.Tree {
     return withOpen(await this.open(path, { directory: true, disposition: 'create' }), async ({ info }) => info)
   }
 
+  /** Files by the mark that CLOSE heeds: DELETE would be for many. */
   async remove(path: string, directory: boolean): Promise<void> {
+    if (directory) {
+      const body = { name: wirePath(path, this.labelOf(path)), unicode: this.unicode }
+      return void (await this.ask({ command: 'DELETE_DIRECTORY', codec: deleteDirectoryRequest, body }, empty, `removing ${this.labelOf(path)}`))
+    }
     await withOpen(await this.open(path, { remove: true, directory }), open => open.set(SET_LEVEL.DISPOSITION, DELETE_ON_CLOSE, 'removing'))
   }
 

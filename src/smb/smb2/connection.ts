@@ -142,9 +142,9 @@ export class Connection extends Resource implements server.Connection {
     return this.#exchange.requestAll(calls, options)
   }
 
-  /** Whether a frame of that many small requests would go out at once. Never with 2.0.2: servers that stopped there may sign compounds wrongly (impacket). */
+  /** Whether a frame of that many small requests would go out at once. */
   affords(requests: number): boolean {
-    return this.dialect !== '2.0.2' && this.#exchange.affords(requests)
+    return this.#exchange.affords(requests)
   }
 
   get serverTime(): bigint {

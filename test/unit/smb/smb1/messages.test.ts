@@ -10,7 +10,7 @@ import { allInfo, internalInformation, pathQuery, renameInFolder, sizeInfo } fro
 import { lockRequest, oplockRelease, readRequest, readResponse, writeRequest, writeResponse } from '../../../../src/smb/smb1/io.ts'
 import { negotiated } from '../../../../src/smb/smb1/negotiated.ts'
 import { rawSessionSetupRequest, sessionSetupRequest, sessionSetupResponse } from '../../../../src/smb/smb1/session-setup.ts'
-import { andX, echo, empty, renameRequest } from '../../../../src/smb/smb1/simple.ts'
+import { andX, deleteDirectoryRequest, echo, empty, renameRequest } from '../../../../src/smb/smb1/simple.ts'
 import { Gathering, transactionRequest, transactionResponse } from '../../../../src/smb/smb1/transaction.ts'
 import { treeConnectRequest, treeConnectResponse } from '../../../../src/smb/smb1/tree-connect.ts'
 import { codecContract, decodesOrRefuses } from '../../contract.ts'
@@ -252,3 +252,4 @@ test('FileRenameInformation names no folder', () => {
   assert.equal(renameInFolder('ab', true, true).toString('hex'), '0100000000000000' + '04000000' + '61006200')
 })
 codecContract(renameRequest, hex('0116001100 04 5c0061000000 04 00 5c00620063000000'), { from: '\\a', to: '\\bc', unicode: true })
+codecContract(deleteDirectoryRequest, hex('000700045c0061000000'), { name: '\\a', unicode: true }) // [spec] [MS-CIFS] 2.2.4.2.1
