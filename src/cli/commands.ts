@@ -14,6 +14,8 @@ export const COMMANDS = {
   },
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
   import: { usage: 'import <file>', help: 'turn a batch file with net use into the same run', load: () => import('./commands/import.ts') },
+  config: { usage: 'config', help: 'each value of a run, and where it comes from', load: () => import('./commands/config.ts') },
+  completion: { usage: 'completion <shell>', help: 'completion for bash, zsh, fish or PowerShell', load: () => import('./commands/completion.ts') },
   names: { usage: 'names <action> <name>', help: 'ask for NetBIOS names, register and release them', load: () => import('./commands/names.ts') },
 } as const
 

@@ -18,24 +18,24 @@ describe('impacket’s server in SMB1', { skip: noMapping || missing('impacket')
   })
   after(() => lab?.dispose())
 
-    test('does the job, and gets everything back', async () => {
-      const host = lab.host('client2')
-      const disk = join(host.folder, 'tmp', 'root', 'smb1')
-      const folder = join(lab.host('client1').folder, 'tmp', 'root', 'smb1-here')
-      for (const path of [disk, folder]) mkdirSync(path)
-      const server = lab.spawn('client2', ['/usr/bin/python3', SCRIPT, host.address, disk], { user: 'root' })
-      server.stdin?.write(`${lab.password()}\n`)
-      try {
-        for await (const chunk of server.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
-        const call = { user: 'root', share: `//${host.address}/APP`, options: ['--min-dialect', 'NT1'] } as const
-        const { code, stdout, stderr, receipt } = await nbtrunReceipt(lab, ['/bin/sh', '-c', WORK, 'sh', '{mount}', folder], call)
-        assert.deepEqual([stderr, code, stdout], ['', 0, '1\n2\n3\n4\n5\n6\n7\n9\nf\n'])
-        assert.ok(readFileSync(join(disk, 'f')).equals(readFileSync(join(folder, 'a'))))
-        assert.deepEqual([receipt.shares[0]?.dialect, receipt.end], ['NT1', 'acknowledged'])
-        nothingLeftHere(lab)
-      } finally {
-        server.kill('SIGKILL')
-        await server
-      }
-    })
+  test('does the job, and gets everything back', async () => {
+    const host = lab.host('client2')
+    const disk = join(host.folder, 'tmp', 'root', 'smb1')
+    const folder = join(lab.host('client1').folder, 'tmp', 'root', 'smb1-here')
+    for (const path of [disk, folder]) mkdirSync(path)
+    const server = lab.spawn('client2', ['/usr/bin/python3', SCRIPT, host.address, disk], { user: 'root' })
+    server.stdin?.write(`${lab.password()}\n`)
+    try {
+      for await (const chunk of server.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+      const call = { user: 'root', share: `//${host.address}/APP`, options: ['--min-dialect', 'NT1'] } as const
+      const { code, stdout, stderr, receipt } = await nbtrunReceipt(lab, ['/bin/sh', '-c', WORK, 'sh', '{mount}', folder], call)
+      assert.deepEqual([stderr, code, stdout], ['', 0, '1\n2\n3\n4\n5\n6\n7\n9\nf\n'])
+      assert.ok(readFileSync(join(disk, 'f')).equals(readFileSync(join(folder, 'a'))))
+      assert.deepEqual([receipt.shares[0]?.dialect, receipt.end], ['NT1', 'acknowledged'])
+      nothingLeftHere(lab)
+    } finally {
+      server.kill('SIGKILL')
+      await server
+    }
+  })
 })

@@ -67,7 +67,10 @@ describe('a script from a template', { skip: noLab }, () => {
 
   test('run.yml runs the program, by Ansible', { skip: missing('ansible') }, async () => {
     const file = await written('ansible', 'run.yml', '0', '{{ x }} $HOME')
-    const { code, stdout } = await run(['ansible-playbook', '-i', 'localhost,', '-c', 'local', file], { ANSIBLE_LOCAL_TEMP: here(lab, 'ansible') })
+    const { code, stdout } = await run(['ansible-playbook', '-i', 'localhost,', '-c', 'local', file], {
+      ANSIBLE_LOCAL_TEMP: here(lab, 'ansible'),
+      ANSIBLE_REMOTE_TEMP: here(lab, 'ansible-remote'), // else in the home of the user database, which is the machine's root's
+    })
     assert.deepEqual([code, ran()], [0, '0\n{{ x }} $HOME\n'], stdout)
     await nothingLeft(lab)
   })

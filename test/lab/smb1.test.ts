@@ -221,10 +221,10 @@ describe('SMB1', { skip: noLab, timeout: 240_000 }, () => {
     }
     await refused({ requireEncryption: true }, 'ENCRYPTION_REFUSED')
     await refused({ password: 'wrong' }, 'LOGON_FAILED')
-    await assert.rejects(
-      to('srv', { extendedSecurity: false }).then(client => client.tree('app').finally(() => client.close())),
-      { code: 'BAD_SIGNATURE' },
-    )
+    // it says that it signs, and never does what began without SPNEGO
+    const raw = await to('srv', { extendedSecurity: false })
+    await assert.rejects(raw.tree('app'), { code: 'BAD_SIGNATURE' })
+    await raw.close()
     await nothingLeft(lab)
   })
 })
