@@ -1,14 +1,14 @@
 /** The commands. They count only as the very first word; each is one module, loaded when it is used. */
 export const COMMANDS = {
   sessions: {
-    usage: 'sessions <server>',
+    usage: 'sessions <target>',
     help: 'who holds which session and open file; whether a share is full; end them',
     load: () => import('./commands/sessions.ts'),
   },
-  shares: { usage: 'shares <server>', help: 'what a server shares', load: () => import('./commands/shares.ts') },
-  ipc: { usage: 'ipc <server>', help: 'connect to IPC$, disconnect, show what the server still holds', load: () => import('./commands/ipc.ts') },
+  shares: { usage: 'shares <target>', help: 'what a server shares', load: () => import('./commands/shares.ts') },
+  ipc: { usage: 'ipc <target>', help: 'connect to IPC$, disconnect, show what the server still holds', load: () => import('./commands/ipc.ts') },
   autodisconnect: {
-    usage: 'autodisconnect <server> [minutes]',
+    usage: 'autodisconnect <target> [minutes]',
     help: 'when the server ends idle sessions by itself',
     load: () => import('./commands/autodisconnect.ts'),
   },

@@ -85,7 +85,8 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
-  const credentials = kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)))
+  const credentials =
+    kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)), settings['auth-level'])
   try {
     return await logIn(scope, {
       host,
@@ -129,6 +130,8 @@ function termsOf(settings: Settings): Terms {
     maxDialect: settings['max-dialect'],
     signing: settings['signing-algorithms'] ?? TERMS.signing,
     ciphers: settings.ciphers ?? TERMS.ciphers,
+    authLevel: settings['auth-level'],
+    extendedSecurity: settings['smb1-login'] === 'auto',
     requireSigning: settings.signing === 'required',
     requireEncryption: settings.encrypt,
   }
