@@ -1,5 +1,6 @@
 import { spell } from '../base/time.ts'
 import type { Ended, GivenBack, Started, Survivors } from '../run/events.ts'
+import type { Reaped } from '../run/reap.ts'
 import type { End, Receipt } from '../run/receipt.ts'
 
 /** The lines for people, without `nbtrun: ` in front: pure functions of what happened. */
@@ -22,6 +23,11 @@ export function endLine({ program, exit, signal, graceMs, children = 0 }: Ended 
 export function survivorsLine({ program, survivors }: Survivors): string {
   const named = survivors.map(({ pid, name }) => `${name} (${pid})`).join(', ')
   return `${program} is gone; the share is taken from ${named === '' ? 'nobody' : named}`
+}
+
+export function reapedLine({ run, gone, left }: Reaped): string {
+  const parts = [...(gone.length === 0 ? [] : [`gave back ${gone.join(', ')}`]), ...left]
+  return `run ${run} is dead; ${parts.length === 0 ? 'it had left nothing' : parts.join('; ')}`
 }
 
 const END: Record<End, string> = {

@@ -1,5 +1,6 @@
 import type { NbtrunError } from '../base/errors.ts'
 import type { Step } from '../base/scope.ts'
+import type { Reaped } from './reap.ts'
 import type { End, Receipt } from './receipt.ts'
 
 export interface StartedShare {
@@ -77,6 +78,8 @@ export type RunEvent =
   | ({ readonly type: 'stale' } & Stale)
   /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
   | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
+  /** What a dead run had left was given back. */
+  | ({ readonly type: 'reaped' } & Reaped)
   /** The teardown failed in part, and nothing else did. */
   | { readonly type: 'not-given-back'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */

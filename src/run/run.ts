@@ -6,8 +6,10 @@ import type { Settings } from '../profile/settings.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
+import { Journal } from './journal/journal.ts'
 import { launch } from './launch.ts'
 import { map } from './map.ts'
+import { reapPlace } from './reap.ts'
 import { Record } from './record.ts'
 import { connectShares } from './servers.ts'
 import { tearDown } from './teardown.ts'
@@ -28,13 +30,15 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const control = new Control(settings['kill-after'])
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const record = new Record(runId, settings, io, verifier)
+  const journal = openJournal(runId, settings, words, io, record)
   const scope = new Scope(control.cancelled, step => record.tell({ type: 'step', step }), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
   try {
     await verifier?.prepare()
-    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled)
-    const mapping = await map(scope, record, { settings, runId, env: io.env })
+    await reap(journal, record, io)
+    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled, journal)
+    const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
@@ -43,6 +47,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const released = await tearDown(scope, record, control.hurried)
   record.heldMs = scope.elapsed
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
+  journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
   control.stop()
   if (released.failed !== undefined) {
@@ -53,6 +58,18 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
+}
+
+/** The first thing that is taken, and the last given back. */
+function openJournal(run: string, settings: Settings, [program = '']: readonly string[], { env }: RunIo, record: Record): Journal {
+  const warn = (message: string, hint: string): void => record.tell({ type: 'warning', message, hint })
+  return new Journal({ run, shares: settings.share.map(({ label }) => label), program, env, warn })
+}
+
+/** What dead runs left on this machine; their sessions end with the logins of this one. */
+async function reap({ place, run }: Journal, record: Record, { env }: RunIo): Promise<void> {
+  if (place === undefined) return
+  for (const reaped of await reapPlace(place, run, env['XDG_RUNTIME_DIR'])) record.tell({ type: 'reaped', ...reaped })
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */

@@ -14,6 +14,8 @@ import { LastingFiles } from '../smb/lifeline/files.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
 import type { TransportOptions } from '../smb/transport.ts'
+import type { Journal } from './journal/journal.ts'
+import { Keeper } from './journal/keeper.ts'
 import type { Record } from './record.ts'
 
 /** A share that was connected, and the files that the program shall see. */
@@ -26,7 +28,14 @@ export interface Connected {
 }
 
 /** Logs in on each server once, asking for passwords before anything is taken, and connects every share. */
-export async function connectShares(scope: Scope, settings: Settings, record: Record, cwd: string, signal: AbortSignal): Promise<readonly Connected[]> {
+export async function connectShares(
+  scope: Scope,
+  settings: Settings,
+  record: Record,
+  cwd: string,
+  signal: AbortSignal,
+  journal: Journal,
+): Promise<readonly Connected[]> {
   const hosts = new Map<string, Share>()
   for (const share of settings.share) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
   const logins = new Map<string, Given>()
@@ -38,7 +47,7 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   try {
     for (const [key, { host }] of hosts) {
       record.tell({ type: 'progress', doing: `connecting to ${host}` })
-      const server = await enter(scope, settings, host, clientGuid, logins.get(key)!)
+      const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, journal)
       record.watch(server, scope)
       server.holds = settings.mapping === 'none'
       servers.set(key, server)
@@ -60,14 +69,14 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 }
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
-async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
-  const server = await login(scope, settings, host, clientGuid, given)
+async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, journal: Journal): Promise<Lifeline> {
+  const server = await login(scope, settings, host, clientGuid, given, journal)
   await connectTree(scope, server, 'IPC$')
   return server
 }
 
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
-export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, journal?: Journal): Promise<Lifeline> {
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
@@ -83,6 +92,7 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
       ...termsOf(settings),
       credentials,
       who,
+      book: journal === undefined ? undefined : new Keeper(journal, { server: host, user: kind === 'anonymous' ? '' : user, domain }),
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })

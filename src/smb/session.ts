@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly logonHint?: string
   /** A session of the same user that the server shall end: one that is proven to be ours and dead. [MS-SMB2] 2.2.5. */
   readonly previousSessionId?: bigint
+  /** Told the session's id when the server has named it; the login goes on once this resolves, and only then counts. */
+  readonly taking?: (id: bigint) => Promise<void>
 }
 
 /** These mean that what was to be ended is gone already. */

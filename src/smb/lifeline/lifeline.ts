@@ -53,6 +53,8 @@ export class Lifeline {
   holds = false
   #reached: Reached | undefined
   #session: Session | undefined
+  /** Sessions that a server may hold for us, and on which connection. */
+  readonly #taken = new Map<bigint, Connection>()
   readonly #trees = new Map<string, Tree>()
   readonly #revivals = new Map<string, Revive>()
   #keepalive: Keepalive | undefined
@@ -96,7 +98,7 @@ export class Lifeline {
   }
 
   async logIn(signal: AbortSignal): Promise<void> {
-    this.#session = await this.#logIn(this.connection, 0n, signal)
+    this.#session = await this.#enter(this.connection, signal)
     if (this.login.reconnect !== true) this.login.credentials.wipe()
     this.#settled()
   }
@@ -160,10 +162,42 @@ export class Lifeline {
     return value
   }
 
+  /** The first login. It ends what dead runs of this user left there, one with each session: all but the last are given back at once. */
+  async #enter(connection: Connection, signal: AbortSignal): Promise<Session> {
+    const { book } = this.login
+    try {
+      const orphans = book?.orphans(connection) ?? []
+      for (const orphan of orphans.slice(0, -1)) {
+        const session = await this.#logIn(connection, orphan, signal)
+        if ((await session.close()).how === 'clean') this.givenBack(session)
+      }
+      return await this.#logIn(connection, orphans.at(-1) ?? 0n, signal)
+    } finally {
+      book?.settled()
+    }
+  }
+
   /** The server ends the previous session of that id, where it still has it. */
-  #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
-    const { login } = this
-    return unlessAborted(signal, Session.setup(connection, spnegoNtlm(login.credentials, login.host), { ...login, previousSessionId }))
+  async #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
+    const { book, ...login } = this.login
+    const taking = async (id: bigint): Promise<void> => {
+      this.#taken.set(id, connection)
+      await book?.taking(connection, id)
+    }
+    const context = spnegoNtlm(login.credentials, login.host)
+    const session = await unlessAborted(signal, Session.setup(connection, context, { ...login, previousSessionId, taking }))
+    if (previousSessionId !== 0n) this.#gone(previousSessionId)
+    return session
+  }
+
+  /** It was closed, and the server agreed: so its sessions are no more. */
+  givenBack(resource: Session | Connection | Tree): void {
+    for (const [id, connection] of this.#taken) if (connection === resource || (resource instanceof Session && resource.id === id)) this.#gone(id)
+  }
+
+  #gone(id: bigint): void {
+    this.#taken.delete(id)
+    this.login.book?.gone(id)
   }
 
   /** The present connection stands. */
@@ -269,7 +303,7 @@ export class Lifeline {
       for (const [share, tree] of trees) this.#trees.set(share, tree)
       this.#settled()
     } catch (thrown) {
-      await connection.close('it was of no use', 1000)
+      if ((await connection.close('it was of no use', 1000)).how === 'clean') this.givenBack(connection)
       throw thrown
     } finally {
       signal.removeEventListener('abort', stop)
