@@ -67,9 +67,10 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 }
 
 /** What dead runs left on this machine; their sessions end with the logins of this one. */
-async function reap({ place, run }: Journal, record: Record, { env }: RunIo): Promise<void> {
+async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo): Promise<void> {
   if (place === undefined) return
-  for (const reaped of await reapPlace(place, run, env['XDG_RUNTIME_DIR'])) record.tell({ type: 'reaped', ...reaped })
+  const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
+  for (const reaped of await reapPlace(place, options)) record.tell({ type: 'reaped', ...reaped })
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */

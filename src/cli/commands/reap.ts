@@ -35,13 +35,14 @@ type Session = Known['sessions'][number] & { readonly run: string }
 export async function run(given: Given): Promise<void> {
   const { json, forget: forgotten, server } = given
   if (forgotten !== undefined) return forget(forgotten)
-  const by = randomBytes(4).toString('hex')
-  const reaped: Reaped[] = []
-  for (const place of Place.all(process.env)) reaped.push(...(await reapPlace(place, by, process.env['XDG_RUNTIME_DIR'])))
   const before = sessions()
   if (server !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
+  const after = sessions()
+  const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
+  const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
+  const reaped: Reaped[] = []
+  for (const place of Place.all(process.env)) reaped.push(...(await reapPlace(place, options)))
   const left = sessions()
-  const ended = before.filter(({ run, id }) => !left.some(other => other.run === run && other.id === id))
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
   const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))

@@ -55,7 +55,10 @@ export class BadEntry extends Error {}
 /** Reads an entry. A last line without its end was cut off before what it names was taken. Throws BadEntry; lines of other kinds are passed over. */
 export function parseEntry(text: string): Entry {
   const [first = '', ...lines] = text.split('\n').slice(0, -1).map(json)
-  if (!isHead(first)) throw new BadEntry(isRecord(first) && typeof first['journal'] === 'number' ? 'it is of another version of nbtrun' : 'it cannot be read')
+  if (!isHead(first))
+    throw new BadEntry(
+      isRecord(first) && typeof first['journal'] === 'number' && first['journal'] !== 1 ? 'it is of another version of nbtrun' : 'it cannot be read',
+    )
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()

@@ -26,11 +26,12 @@ const EMPTY_MS = 60_000
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** Where the journal of this user is, the best first: below $XDG_STATE_HOME, below the home that $HOME names, below that of the user data base (sudo keeps $HOME). */
+/** Where the journal of this user may be: below $XDG_STATE_HOME, else below the home that $HOME names or the user data base (sudo keeps $HOME). */
 function candidates(env: Env): readonly string[] {
-  const homes = [env['HOME'], homeOf()].flatMap(home => (home === undefined || !isAbsolute(home) ? [] : [join(home, '.local', 'state')]))
   const state = env['XDG_STATE_HOME']
-  return [...new Set([...(state !== undefined && isAbsolute(state) ? [state] : []), ...homes])].map(folder => join(folder, 'nbtrun', 'journal'))
+  const homes = [env['HOME'], homeOf()].flatMap(home => (home === undefined || !isAbsolute(home) ? [] : [join(home, '.local', 'state')]))
+  const folders = state !== undefined && isAbsolute(state) ? [state] : [...new Set(homes)]
+  return folders.map(folder => join(folder, 'nbtrun', 'journal'))
 }
 
 function homeOf(): string | undefined {
