@@ -50,10 +50,17 @@ export class Framer {
         this.#onFrame(frame)
         continue
       }
-      this.#header[this.#headed++] = chunk[at++]!
-      if (this.#headed < 4) continue
-      this.#headed = 0
-      const length = this.#length()
+      let word: number
+      if (this.#headed === 0 && chunk.length - at >= 4) {
+        word = chunk.readUInt32BE(at)
+        at += 4
+      } else {
+        this.#header[this.#headed++] = chunk[at++]!
+        if (this.#headed < 4) continue
+        this.#headed = 0
+        word = this.#header.readUInt32BE()
+      }
+      const length = this.#length(word)
       if (length === undefined) continue
       if (length <= chunk.length - at) {
         this.#onFrame(chunk.subarray(at, at + length))
@@ -65,9 +72,8 @@ export class Framer {
     }
   }
 
-  /** What the header announces; undefined for a keepalive. */
-  #length(): number | undefined {
-    const word = this.#header.readUInt32BE()
+  /** What a header announces; undefined for a keepalive. */
+  #length(word: number): number | undefined {
     const type = word >>> 24
     const length = word & 0xff_ffff
     if (type === SESSION.KEEPALIVE && length === 0) return undefined

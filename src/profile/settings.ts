@@ -1,6 +1,6 @@
 import { resolve as absolute } from 'node:path'
 import { asError, NbtrunError } from '../base/errors.ts'
-import { dialectsBetween } from '../smb/smb2/dialect.ts'
+import { dialectsBetween } from '../smb/dialect.ts'
 import { ENV_PREFIX, envName, OPTIONS, ROWS, type Name } from './options.ts'
 import { passwordInArgv } from './passwords.ts'
 import type { Share } from './share.ts'

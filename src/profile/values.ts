@@ -1,5 +1,5 @@
 import { NbtrunError } from '../base/errors.ts'
-import { DIALECTS, type Dialect } from '../smb/smb2/dialect.ts'
+import { DIALECTS, type Dialect } from '../smb/dialect.ts'
 
 /**
  * Parsers turn an option's text into its value. What they throw goes on after the option's name, so that one parser serves the command

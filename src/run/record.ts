@@ -170,7 +170,7 @@ export class Record {
         foundBy: transport.foundBy,
         transport: `${transport.kind}:${transport.port}`,
         dialect: connection.dialect,
-        signing: session.signer?.algorithm ?? null,
+        signing: session.signing ?? null,
         encryption: disk.tree.cipher ?? null,
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',

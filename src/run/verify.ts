@@ -3,9 +3,9 @@ import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { findCredentials, type Credentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Connection } from '../smb/connection.ts'
+import type { Connection } from '../smb/resources.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
-import { askProof, sessionProof, type SessionProof } from '../smb/proof.ts'
+import type { SessionProof } from '../smb/resources.ts'
 import { askServer } from './administration.ts'
 import { endOnly, findSession, type Listed, type Sought, type Verification } from './listed.ts'
 import { transportOf } from './servers.ts'
@@ -47,7 +47,7 @@ export class Verifier {
   watch({ connection, session }: Lifeline): void {
     const at = this.#watched.findIndex(other => other.connection.host === connection.host)
     const nameless = session.guest || session.anonymous
-    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: sessionProof(connection, session) }
+    const watched = { connection, who: session.who, nameless, beganAt: now(), proof: session.proof() }
     if (at < 0) this.#watched.push(watched)
     else this.#watched[at] = watched
   }
@@ -99,7 +99,7 @@ export class Verifier {
       const timeoutMs = Math.max(200, dueAt - now() - FIN_MS)
       try {
         const to = { ...transportOf(this.#settings, host), mode: transport.kind, port: transport.port, timeoutMs }
-        const answer = await within(timeoutMs + FIN_MS, signal => askProof(proof, { ...to, signal }), `asking ${host} for the session`)
+        const answer = await within(timeoutMs + FIN_MS, signal => proof.ask({ ...to, signal }), `asking ${host} for the session`)
         if (answer === 'gone') return { verified: true, text: `${host} says that the session is gone` }
         if (now() > patientUntil) return { verified: false, text: `${host} still has the session` }
       } catch (thrown) {

@@ -1,11 +1,9 @@
 import { asError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import { unlessAborted } from '../nbt/dial.ts'
-import type { Connection } from './connection.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { Login } from './lifeline/login.ts'
-import type { Session } from './session.ts'
-import type { Tree } from './tree.ts'
+import type { Connection, Session, Tree } from './resources.ts'
 
 export type { Login } from './lifeline/login.ts'
 

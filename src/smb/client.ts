@@ -6,10 +6,10 @@ import { Credentials } from './auth/credentials.ts'
 import { Secret } from './auth/secret.ts'
 import type { DirEntry, Files } from './files.ts'
 import type { Lifeline } from './lifeline/lifeline.ts'
-import { withOpen } from './open.ts'
 import { ServerService } from './rpc/srvsvc/service.ts'
-import type { Session } from './session.ts'
+import type { Session } from './resources.ts'
 import type { Terms } from './terms.ts'
+import { withOpen } from './with-open.ts'
 
 export interface ConnectOptions extends Partial<Terms> {
   /** `alice`; a domain goes into `domain`. */

@@ -1,5 +1,6 @@
 import { NbtrunError } from '../base/errors.ts'
-import { Connection, type ConnectionOptions } from './connection.ts'
+import type { Connection } from './resources.ts'
+import { Connection as Smb2Connection, type ConnectionOptions } from './smb2/connection.ts'
 import { openTransport, type TransportOptions } from './transport.ts'
 
 type Opened = Awaited<ReturnType<typeof openTransport>>
@@ -27,7 +28,7 @@ async function tryOnce(to: TransportOptions, options: ConnectionOptions): Promis
   const stop = (): void => transport.destroy()
   to.signal?.addEventListener('abort', stop, { once: true })
   try {
-    return { transport, connection: await Connection.negotiate(transport, options) }
+    return { transport, connection: await Smb2Connection.negotiate(transport, options) }
   } finally {
     to.signal?.removeEventListener('abort', stop)
   }

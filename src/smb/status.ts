@@ -92,6 +92,14 @@ export const STATUS = Object.fromEntries(ROWS.map(row => [row[1].slice('STATUS_'
   readonly [N in StatusName as N extends `STATUS_${infer Short}` ? Short : never]: number
 }
 
+/** These mean that what was to be ended is gone already. */
+export const ALREADY_GONE: ReadonlySet<number> = new Set([
+  STATUS.NETWORK_NAME_DELETED,
+  STATUS.USER_SESSION_DELETED,
+  STATUS.FILE_CLOSED,
+  STATUS.NETWORK_SESSION_EXPIRED,
+])
+
 /** Its name in [MS-ERREF], or the number. */
 export function statusName(status: number): string {
   return BY_NUMBER.get(status)?.[1] ?? `NTSTATUS 0x${status.toString(16).padStart(8, '0')}`

@@ -1,6 +1,6 @@
 import type { Cipher } from './crypto/sealer.ts'
 import type { SigningAlgorithm } from './crypto/signer.ts'
-import type { Dialect } from './smb2/dialect.ts'
+import type { Dialect } from './dialect.ts'
 
 /** What may be agreed with a server. Nothing below it is ever taken, whatever the server offers. */
 export interface Terms {

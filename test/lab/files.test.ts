@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { WHO } from './cell.ts'
 import { type Lab, useLab } from './index.ts'
+import { lines } from './lines.ts'
 import { here, nbtrun, nbtrunReceipt, noMapping, nothingLeft, script, words } from './nbtrun.ts'
 
 describe('files on the mapping', { skip: noMapping }, () => {
@@ -56,11 +57,11 @@ for line in sys.stdin:
         print(os.pread(f.fileno(), 100, 0).decode().strip(), flush=True)
 `
     const one = lab.spawn('client1', words(lab, ['/usr/bin/python3', '-c', holder]), { stdin: 'pipe' })
-    const says = lines(one.stdout as AsyncIterable<Buffer>)
+    const says = lines(one.stdout!)
     one.stdin?.write('first\n')
     assert.equal(await says(), 'done')
     const other = lab.spawn('client2', words(lab, ['/usr/bin/python3', '-c', prober]), { stdin: 'pipe' })
-    const hears = lines(other.stdout as AsyncIterable<Buffer>)
+    const hears = lines(other.stdout!)
     const ask = (what: string): Promise<string> => {
       other.stdin?.write(`${what}\n`)
       return hears()
@@ -80,7 +81,7 @@ for line in sys.stdin:
   test('flock of one host is refused to the other', { timeout: 30_000 }, async () => {
     script(lab, 'holds', 'exec 9>"$NBTRUN_MOUNT/lockfile"; flock 9; echo held; read -r line')
     const one = lab.spawn('client1', words(lab, ['{mount}/holds']), { stdin: 'pipe' })
-    assert.equal(await lines(one.stdout as AsyncIterable<Buffer>)(), 'held')
+    assert.equal(await lines(one.stdout!)(), 'held')
     const probe = ['/bin/sh', '-c', 'flock -n "$NBTRUN_MOUNT/lockfile" true; echo $?']
     assert.equal((await nbtrun(lab, probe, { client: 'client2' })).stdout, '1\n')
     one.stdin?.end('\n')
@@ -95,21 +96,6 @@ for line in sys.stdin:
     assert.ok(bytes.subarray(8_000_000).every(b => b === 0x39))
   })
 })
-
-function lines(stream: AsyncIterable<Buffer>): () => Promise<string> {
-  const chunks = stream[Symbol.asyncIterator]()
-  let held = ''
-  return async () => {
-    while (!held.includes('\n')) {
-      const next = await chunks.next()
-      if (next.done === true) throw new Error(`ended after ${JSON.stringify(held)}`)
-      held += String(next.value)
-    }
-    const line = held.slice(0, held.indexOf('\n'))
-    held = held.slice(line.length + 1)
-    return line
-  }
-}
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256')

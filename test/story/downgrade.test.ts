@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { decode, encode } from '../../src/base/wire.ts'
 import type { ConnectOptions } from '../../src/smb/index.ts'
 import { COMMAND } from '../../src/smb/smb2/header.ts'
-import { type Dialect, DIALECT, DIALECTS } from '../../src/smb/smb2/dialect.ts'
+import { type Smb2Dialect, DIALECT, SMB2_DIALECTS } from '../../src/smb/smb2/dialect.ts'
 import { ioctlResponse } from '../../src/smb/smb2/ioctl.ts'
 import { CAPABILITY, negotiateRequest, type NegotiateRequest } from '../../src/smb/smb2/negotiate.ts'
 import { validateNegotiateResponse } from '../../src/smb/smb2/validate-negotiate.ts'
@@ -106,7 +106,7 @@ function requesting(change: (m: NegotiateRequest) => NegotiateRequest): Meddler 
 }
 
 /** Strikes every dialect above `best` from NEGOTIATE, and the contexts that only the best one has. */
-const strike = (best: Dialect): Meddler => requesting(m => ({ ...m, dialects: m.dialects.filter(d => d <= DIALECT[best]), contexts: [] }))
+const strike = (best: Smb2Dialect): Meddler => requesting(m => ({ ...m, dialects: m.dialects.filter(d => d <= DIALECT[best]), contexts: [] }))
 
 describe('somebody in between who makes the negotiation worse', { skip: noLab, timeout: 30_000, concurrency: true }, () => {
   after(async () => nothingLeft(await useLab()))
@@ -120,7 +120,7 @@ describe('somebody in between who makes the negotiation worse', { skip: noLab, t
     return outcome
   }
 
-  for (const best of DIALECTS.slice(0, -1)) {
+  for (const best of SMB2_DIALECTS.slice(0, -1)) {
     test(`by striking all above ${best} from the request: DOWNGRADE, and nothing is left`, async () => {
       const { code, error } = await through(strike(best))
       assert.equal(code, 'DOWNGRADE', error?.line)

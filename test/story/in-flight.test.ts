@@ -11,6 +11,7 @@ import type { Files } from '../../src/smb/files.ts'
 import { COMMAND, type CommandName, HEADER_SIZE } from '../../src/smb/smb2/header.ts'
 import { negotiateRequest } from '../../src/smb/smb2/negotiate.ts'
 import { sessionSetupRequest } from '../../src/smb/smb2/session-setup.ts'
+import { Connection } from '../../src/smb/smb2/connection.ts'
 import { type Lab, useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { type Lasting, lasting } from './lasting.ts'
@@ -223,7 +224,8 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
     const clientGuid = randomBytes(16)
     const first = await lasting(lab, 445, { host: lab.server().address, clientGuid, transport: { host: lab.server().address, mode: 'tcp', timeoutMs: 2000 } })
     const second = await lasting(lab, 139, { host: lab.server().address, clientGuid, transport: { host: lab.server().address, mode: 'nbt', timeoutMs: 2000 } })
-    assert.ok(second.lifeline.connection.negotiated.maxWriteSize > 2 ** 17, 'it was handed over')
+    const { connection } = second.lifeline
+    assert.ok(connection instanceof Connection && connection.negotiated.maxWriteSize > 2 ** 17, 'it was handed over')
     const bytes = randomBytes(1_000_000)
     const file = await second.files.open('large', { read: true, write: true, disposition: 'create' })
     await file.write(0, bytes)

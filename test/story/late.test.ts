@@ -110,7 +110,7 @@ describe('a server that answers late', { skip: noLab, timeout: 30_000, concurren
       const work = taken === 'CREATE' ? client.tree('app').then(share => share.list().next()) : client.tree('app')
       await assert.rejects(work, { code: 'TIMED_OUT' })
       await between.letGo
-      for (let i = 0; i < 2; i++) await client.session.connection.echo(1000, client.session) // so that there was time for it
+      for (let i = 0; i < 2; i++) await client.session.echo(1000) // so that there was time for it
       const given = between.asked.filter(command => command === givenBack)
       await client.close()
       assert.deepEqual(given, [givenBack])

@@ -121,7 +121,7 @@ describe('a server that signs what it makes up', { skip: noLab, timeout: 30_000,
       return frame
     }
     const ask: Use = async (_, { session }) => {
-      const calls = Array.from({ length: 1000 }, () => session.connection.echo(250, session))
+      const calls = Array.from({ length: 1000 }, () => session.echo(250))
       const all = await Promise.allSettled(calls)
       const reasons = all.flatMap(one => (one.status === 'rejected' ? [(one.reason as { code?: unknown }).code] : []))
       assert.deepEqual(new Set(reasons), new Set(['TIMED_OUT']))

@@ -1,5 +1,6 @@
 // The server restarts, is gone for good, or refuses the second login; the cable is pulled in the middle of a copy.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
 import { type Lab, startLab } from '../lab/index.ts'
@@ -7,7 +8,13 @@ import { noMapping, nothingLeft, nothingLeftHere } from '../lab/nbtrun.ts'
 import { copyWhile } from './meddling.ts'
 import { closeConnections, Puppet } from './puppet.ts'
 
-describe('a lost server', { skip: noMapping, timeout: 115_000 }, () => {
+/** Until somebody on the client begins a new TCP connection: proc(5), /proc/net/tcp, state 02 is SYN_SENT. */
+async function untilCalling(lab: Lab): Promise<void> {
+  const table = `/proc/${lab.host('client1').keeper.pid}/net/tcp`
+  while (!/^ *\d+: \S+ \S+ 02 /m.test(readFileSync(table, 'latin1'))) await pause(20)
+}
+
+describe('a lost server', { skip: noMapping, timeout: 280_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: {}, srv2: {} } })
@@ -53,9 +60,9 @@ describe('a lost server', { skip: noMapping, timeout: 115_000 }, () => {
   })
 
   test('whose cable is pulled for longer than an ECHO may take: a new connection, a whole copy', async () => {
-    const reconnects = await whole(lab, 32, ['--io-timeout', '6s'], async () => {
+    const reconnects = await whole(lab, 32, ['--io-timeout', '12s'], async () => {
       lab.link('srv', 'down')
-      await pause(5000)
+      await untilCalling(lab)
       lab.link('srv', 'up')
     })
     assert.equal(reconnects, 1)

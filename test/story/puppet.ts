@@ -5,6 +5,7 @@ import { pause } from '../../src/base/time.ts'
 import type { RunEvent } from '../../src/run/events.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import type { Lab } from '../lab/index.ts'
+import { lines } from '../lab/lines.ts'
 import { type Call, words } from '../lab/nbtrun.ts'
 
 export interface End {
@@ -40,7 +41,7 @@ export class Puppet implements AsyncDisposable {
       words(lab, ['/usr/bin/python3', '-u', join(lab.host(client).folder, 'repository', 'test', 'story', 'puppet.py')], { ...call, options }),
       { timeout: 600_000, stdin: 'pipe' },
     )
-    const says = lines(run.stdout as AsyncIterable<Buffer>)
+    const says = lines(run.stdout!)
     const [, pid] = /^ready (\d+)$/.exec(await says()) ?? []
     return new Puppet(run, says, Number(pid), files)
   }
@@ -67,9 +68,10 @@ export class Puppet implements AsyncDisposable {
       .map(line => JSON.parse(line) as RunEvent)
   }
 
-  /** Whatever becomes of the test. */
+  /** Whatever becomes of the test. The program reads the same pipe as nbtrun: without its end it would outlive nbtrun, and hold our pipes open. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#run.kill('SIGKILL')
+    this.#run.stdin?.destroy()
     await this.#run
   }
 
@@ -123,19 +125,4 @@ export class Witness {
 /** The server's processes for its clients end, as they do when a session was idle for too long: the connection is closed, the server goes on. */
 export function closeConnections(lab: Lab, server = 'srv'): void {
   for (const pid of lab.server(server).workers()) process.kill(pid, 'SIGTERM')
-}
-
-function lines(stream: AsyncIterable<Buffer>): () => Promise<string> {
-  const chunks = stream[Symbol.asyncIterator]()
-  let held = ''
-  return async () => {
-    while (!held.includes('\n')) {
-      const next = await chunks.next()
-      if (next.done === true) throw new Error(`ended after ${JSON.stringify(held)}`)
-      held += String(next.value)
-    }
-    const line = held.slice(0, held.indexOf('\n'))
-    held = held.slice(line.length + 1)
-    return line
-  }
 }

@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { decode, encode } from '../../src/base/wire.ts'
 import { connect, NbtrunError } from '../../src/smb/index.ts'
 import { isSmb1, NONE_OF_THEM, smb1NegotiateRequest, smb1NegotiateResponse } from '../../src/smb/smb1/negotiate.ts'
-import { DIALECT, type Dialect, WILDCARD } from '../../src/smb/smb2/dialect.ts'
+import { DIALECT, type Smb2Dialect, WILDCARD } from '../../src/smb/smb2/dialect.ts'
 import { COMMAND } from '../../src/smb/smb2/header.ts'
 import { useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
@@ -20,7 +20,7 @@ interface Asked {
 }
 
 /** A server of which `answer` is all that it says to the first message of a connection; undefined: it hangs up. */
-async function ask(answer: (message: Buffer) => Buffer | undefined, terms: { minDialect?: Dialect; maxDialect?: Dialect } = {}): Promise<Asked> {
+async function ask(answer: (message: Buffer) => Buffer | undefined, terms: { minDialect?: Smb2Dialect; maxDialect?: Smb2Dialect } = {}): Promise<Asked> {
   const first: Buffer[] = []
   await using server = await listen(socket => {
     socket.once('data', chunk => {
@@ -100,7 +100,7 @@ describe('somebody in between who lets no SMB2 NEGOTIATE through as the first wo
   after(async () => nothingLeft(await useLab()))
 
   let notes = 0
-  async function through(change: Meddler['fromServer'] = frame => frame, maxDialect: Dialect = '3.1.1'): Promise<Awaited<ReturnType<typeof converse>>> {
+  async function through(change: Meddler['fromServer'] = frame => frame, maxDialect: Smb2Dialect = '3.1.1'): Promise<Awaited<ReturnType<typeof converse>>> {
     const lab = await useLab()
     const begun = new Set<object>()
     await using between = await proxy(

@@ -1,5 +1,5 @@
-import type { Connection } from '../../smb/connection.ts'
 import type { SessionBook } from '../../smb/lifeline/login.ts'
+import type { Connection, ServerId } from '../../smb/resources.ts'
 import type { Entry, SessionLine } from './entry.ts'
 import type { Journal } from './journal.ts'
 import type { Claimed } from './place.ts'
@@ -34,9 +34,10 @@ export class Keeper implements SessionBook {
     this.#account = account
   }
 
-  orphans({ negotiated }: Connection): readonly bigint[] {
+  orphans({ serverId }: Connection): readonly bigint[] {
+    if (serverId === undefined) return []
     const { place, run } = this.#journal
-    const server = identityOf(negotiated)
+    const server = written(serverId)
     const ours = (line: SessionLine): boolean => sameServer(line, { ...server, server: this.#account.server }) && sameAccount(line, this.#account)
     for (const filed of this.#journal.others()) {
       if (this.#orphans.size >= MAX_ORPHANS) break
@@ -47,8 +48,8 @@ export class Keeper implements SessionBook {
     return [...this.#orphans.keys()]
   }
 
-  taking({ negotiated }: Connection, id: bigint): Promise<void> {
-    return this.#journal.session({ ...this.#account, ...identityOf(negotiated), id: id.toString(16) })
+  async taking({ serverId }: Connection, id: bigint): Promise<void> {
+    if (serverId !== undefined) await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16) })
   }
 
   gone(id: bigint): void {
@@ -77,8 +78,8 @@ function idOf({ id }: SessionLine): bigint {
   return BigInt(`0x${id}`)
 }
 
-function identityOf({ serverGuid, serverStartTime }: Connection['negotiated']): Pick<SessionLine, 'guid' | 'serverStart'> {
-  return { guid: serverGuid.toString('hex'), serverStart: String(serverStartTime) }
+function written({ guid, started }: ServerId): Pick<SessionLine, 'guid' | 'serverStart'> {
+  return { guid: guid.toString('hex'), serverStart: String(started) }
 }
 
 /** By its guid, whatever it is called; by its name where it has none. One that was started since then has none of the sessions from before. */

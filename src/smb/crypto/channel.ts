@@ -1,4 +1,4 @@
-import type { Dialect } from '../smb2/dialect.ts'
+import type { Smb2Dialect } from '../smb2/dialect.ts'
 import { isSmb3 } from '../smb2/dialect.ts'
 import { cipherKeys, signingKey } from './keys.ts'
 import { type Cipher, sealerFor, type Sealer } from './sealer.ts'
@@ -15,7 +15,7 @@ export interface Channel {
 
 /** The keys of a session from the key of its login. [MS-SMB2] 3.2.5.3.3. Both buffers stay their owner's. */
 export function openChannel(
-  { dialect, signing, cipher }: { readonly dialect: Dialect; readonly signing: SigningAlgorithm; readonly cipher: Cipher | undefined },
+  { dialect, signing, cipher }: { readonly dialect: Smb2Dialect; readonly signing: SigningAlgorithm; readonly cipher: Cipher | undefined },
   { sessionKey, preauth }: { readonly sessionKey: Buffer; readonly preauth: Buffer },
 ): Channel {
   const source = { sessionKey, preauth: dialect === '3.1.1' ? preauth : undefined }

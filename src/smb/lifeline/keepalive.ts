@@ -1,7 +1,6 @@
 import { asError, NbtrunError } from '../../base/errors.ts'
 import { now, spell } from '../../base/time.ts'
-import type { Connection } from '../connection.ts'
-import { empty } from '../smb2/tree-connect.ts'
+import type { Connection } from '../resources.ts'
 
 export interface KeepaliveOptions {
   /** After so much silence an idle connection is asked whether it lives, ms. */
@@ -18,8 +17,7 @@ const LOOKS = 4
 /**
  * Tells a dead connection from a slow server: TCP may take a quarter of an hour to notice that nobody is there. After some silence it asks by an ECHO, and
  * when that brings nothing in its time the connection is aborted. Somebody who waits for an answer has the question asked sooner (a quarter of the
- * time a request may take; the ECHO has half of it), so that a new connection may still save his request. The ECHO names no session, [MS-SMB2]
- * 3.3.5.17: it does not keep a server from closing an idle one.
+ * time a request may take; the ECHO has half of it), so that a new connection may still save his request.
  */
 export class Keepalive {
   readonly #connection: Connection
@@ -64,7 +62,9 @@ export class Keepalive {
     this.#asking = true
     try {
       transport.keepAlive()
-      await this.#connection.request({ command: 'ECHO', codec: empty, body: null, timeoutMs, onSent: () => void (sent = true) })
+      await this.#connection.echo(timeoutMs, () => {
+        sent = true
+      })
     } catch (thrown) {
       // what came meanwhile was an answer too; and an ECHO that no credit was left for proves nothing until all that took them are overdue
       const answered = this.#silence < now() - asked

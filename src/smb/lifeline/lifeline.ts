@@ -1,11 +1,8 @@
 import { asError, type Code, NbtrunError } from '../../base/errors.ts'
 import { now, pause, within } from '../../base/time.ts'
-import { spnegoNtlm } from '../auth/spnego.ts'
 import { unlessAborted } from '../../nbt/dial.ts'
-import type { Connection } from '../connection.ts'
 import { reach, type Reached } from '../reach.ts'
-import { Session } from '../session.ts'
-import { Tree } from '../tree.ts'
+import type { Connection, Session, Tree } from '../resources.ts'
 import { Keepalive } from './keepalive.ts'
 import type { Gap } from './known.ts'
 import type { Login } from './login.ts'
@@ -53,8 +50,8 @@ export class Lifeline {
   holds = false
   #reached: Reached | undefined
   #session: Session | undefined
-  /** Sessions that a server may hold for us, and on which connection. */
-  readonly #taken = new Map<bigint, Connection>()
+  /** Sessions that a server may hold for us by their ids, or, while the login is under way, the connection. */
+  readonly #taken = new Map<bigint, Session | Connection>()
   readonly #trees = new Map<string, Tree>()
   readonly #revivals = new Map<string, Revive>()
   #keepalive: Keepalive | undefined
@@ -104,7 +101,7 @@ export class Lifeline {
   }
 
   async addTree(share: string): Promise<Tree> {
-    const tree = await Tree.connect(this.session, share)
+    const tree = await this.session.connect(share)
     this.#trees.set(share, tree)
     return tree
   }
@@ -184,15 +181,15 @@ export class Lifeline {
       this.#taken.set(id, connection)
       await book?.taking(connection, id)
     }
-    const context = spnegoNtlm(login.credentials, login.host)
-    const session = await unlessAborted(signal, Session.setup(connection, context, { ...login, previousSessionId, taking }))
+    const session = await unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId, taking }))
+    this.#taken.set(session.id, session)
     if (previousSessionId !== 0n) this.#gone(previousSessionId)
     return session
   }
 
   /** It was closed, and the server agreed: so its sessions are no more. */
   givenBack(resource: Session | Connection | Tree): void {
-    for (const [id, connection] of this.#taken) if (connection === resource || (resource instanceof Session && resource.id === id)) this.#gone(id)
+    for (const [id, owner] of this.#taken) if (owner === resource || ('connection' in owner && owner.connection === resource)) this.#gone(id)
   }
 
   #gone(id: bigint): void {
@@ -288,13 +285,13 @@ export class Lifeline {
     const { kind: mode, port } = this.transport
     const reached = await reach({ ...this.login.transport, mode, port, timeoutMs, signal }, this.login)
     const { connection } = reached
-    const clock = { server: connection.negotiated.systemTime, local: Date.now() }
+    const clock = { server: connection.serverTime, local: Date.now() }
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
       const session = await this.#logIn(connection, this.session.id, signal)
       const trees: [string, Tree][] = []
-      for (const share of this.#trees.keys()) trees.push([share, await Tree.connect(session, share)])
+      for (const share of this.#trees.keys()) trees.push([share, await session.connect(share)])
       const gap: Gap = { lostAt: this.#lostAt, since, clock }
       for (const [share, tree] of trees) await this.#revivals.get(share)?.(tree, gap)
       connection.requireOpen()

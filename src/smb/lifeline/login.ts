@@ -1,5 +1,5 @@
 import type { Credentials } from '../auth/credentials.ts'
-import type { Connection } from '../connection.ts'
+import type { Connection } from '../resources.ts'
 import type { Terms } from '../terms.ts'
 import type { TransportOptions } from '../transport.ts'
 

@@ -1,7 +1,7 @@
 import { asError, NbtrunError } from '../../base/errors.ts'
 import type { Closed } from '../../base/resource.ts'
 import type { DirEntry, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from '../files.ts'
-import type { Tree } from '../tree.ts'
+import type { Tree } from '../resources.ts'
 import type { LastingFiles } from './files.ts'
 import type { Gap, Known } from './known.ts'
 

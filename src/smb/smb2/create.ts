@@ -2,30 +2,6 @@ import { WireError, type Codec, type Reader } from '../../base/wire.ts'
 import { HEADER_SIZE } from './header.ts'
 import { bodySpan } from './negotiate.ts'
 
-/** [MS-SMB2] 2.2.13.1.1: access mask bits. */
-export const ACCESS = {
-  READ_DATA: 0x1,
-  WRITE_DATA: 0x2,
-  APPEND_DATA: 0x4,
-  READ_EA: 0x8,
-  WRITE_EA: 0x10,
-  READ_ATTRIBUTES: 0x80,
-  WRITE_ATTRIBUTES: 0x100,
-  DELETE: 0x1_0000,
-  READ_CONTROL: 0x2_0000,
-  SYNCHRONIZE: 0x10_0000,
-} as const
-
-export const SHARE_ACCESS = { READ: 1, WRITE: 2, DELETE: 4 } as const
-
-/** [MS-SMB2] 2.2.13: CreateDisposition. */
-export const DISPOSITION = { SUPERSEDE: 0, OPEN: 1, CREATE: 2, OPEN_IF: 3, OVERWRITE: 4, OVERWRITE_IF: 5 } as const
-
-export const CREATE_OPTION = { DIRECTORY_FILE: 0x1, NON_DIRECTORY_FILE: 0x40, OPEN_REPARSE_POINT: 0x20_0000 } as const
-
-/** [MS-FSCC] 2.6. */
-export const ATTRIBUTE = { READONLY: 0x1, HIDDEN: 0x2, SYSTEM: 0x4, DIRECTORY: 0x10, ARCHIVE: 0x20, NORMAL: 0x80, REPARSE_POINT: 0x400 } as const
-
 const IMPERSONATION = 2
 
 export interface CreateContext {

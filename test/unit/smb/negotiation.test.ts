@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { agree, offer } from '../../../src/smb/negotiation.ts'
-import { type Dialect, DIALECT, DIALECTS } from '../../../src/smb/smb2/dialect.ts'
+import { agree, offer } from '../../../src/smb/smb2/negotiation.ts'
+import { type Smb2Dialect, DIALECT, SMB2_DIALECTS } from '../../../src/smb/smb2/dialect.ts'
 import { CAPABILITY, CONTEXT, type NegotiateContext, type NegotiateResponse, SECURITY_MODE } from '../../../src/smb/smb2/negotiate.ts'
 import { TERMS, type Terms } from '../../../src/smb/terms.ts'
 
@@ -16,7 +16,7 @@ const ids = (type: number, ...values: number[]): NegotiateContext => {
 }
 const PREAUTH: NegotiateContext = { type: CONTEXT.PREAUTH_INTEGRITY, data: Buffer.from(`010020000100${'22'.repeat(32)}`, 'hex') }
 
-function answer(dialect: Dialect, more: Partial<NegotiateResponse> = {}): NegotiateResponse {
+function answer(dialect: Smb2Dialect, more: Partial<NegotiateResponse> = {}): NegotiateResponse {
   return {
     securityMode: SECURITY_MODE.SIGNING_ENABLED,
     dialect: DIALECT[dialect],
@@ -32,19 +32,19 @@ function answer(dialect: Dialect, more: Partial<NegotiateResponse> = {}): Negoti
     ...more,
   }
 }
-function agreed(dialect: Dialect, more: Partial<NegotiateResponse> = {}, terms: Partial<Terms> = {}): ReturnType<typeof agree> {
+function agreed(dialect: Smb2Dialect, more: Partial<NegotiateResponse> = {}, terms: Partial<Terms> = {}): ReturnType<typeof agree> {
   return agree('srv', { ...TERMS, ...terms }, offered(terms), answer(dialect, more))
 }
 
 describe('an offer', () => {
   test('has the dialects between the two that were asked for, both ends included, and no other', () => {
-    for (const [i, minDialect] of DIALECTS.entries()) {
-      for (const [j, maxDialect] of DIALECTS.entries()) {
+    for (const [i, minDialect] of SMB2_DIALECTS.entries()) {
+      for (const [j, maxDialect] of SMB2_DIALECTS.entries()) {
         if (i > j) assert.throws(() => offered({ minDialect, maxDialect }), { code: 'USAGE' })
         else
           assert.deepEqual(
             offered({ minDialect, maxDialect }).dialects,
-            DIALECTS.slice(i, j + 1).map(name => DIALECT[name]),
+            SMB2_DIALECTS.slice(i, j + 1).map(name => DIALECT[name]),
           )
       }
     }
@@ -94,7 +94,7 @@ describe('an offer', () => {
 describe('an answer', () => {
   test('decides by its dialect what signs, what may encrypt, and how much one request moves', () => {
     assert.deepEqual(
-      DIALECTS.map(dialect => agreed(dialect)),
+      SMB2_DIALECTS.map(dialect => agreed(dialect)),
       [
         { dialect: '2.0.2', signing: 'HMAC-SHA256', cipher: undefined, largeMtu: false },
         { dialect: '2.1', signing: 'HMAC-SHA256', cipher: undefined, largeMtu: true },

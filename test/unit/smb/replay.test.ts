@@ -9,17 +9,17 @@ import { NtlmClient } from '../../../src/smb/auth/ntlm.ts'
 import { authenticateMessage } from '../../../src/smb/auth/ntlm-messages.ts'
 import { Secret } from '../../../src/smb/auth/secret.ts'
 import type { SecurityContext } from '../../../src/smb/auth/spnego.ts'
-import { Connection } from '../../../src/smb/connection.ts'
+import { Connection } from '../../../src/smb/smb2/connection.ts'
 import { PreauthHash } from '../../../src/smb/crypto/preauth.ts'
 import { sealerFor } from '../../../src/smb/crypto/sealer.ts'
 import { signerFor } from '../../../src/smb/crypto/signer.ts'
-import { Session } from '../../../src/smb/session.ts'
-import type { Dialect } from '../../../src/smb/smb2/dialect.ts'
+import { Session } from '../../../src/smb/smb2/session.ts'
+import type { Smb2Dialect } from '../../../src/smb/smb2/dialect.ts'
 import { commandName, FLAG, header } from '../../../src/smb/smb2/header.ts'
 import { negotiateRequest } from '../../../src/smb/smb2/negotiate.ts'
 import { isSealed } from '../../../src/smb/smb2/transform.ts'
 import type { Transport } from '../../../src/smb/transport.ts'
-import { Tree } from '../../../src/smb/tree.ts'
+import { Tree } from '../../../src/smb/smb2/tree.ts'
 import { RECORDED } from '../../vectors/vectors.ts'
 
 type Name = keyof typeof RECORDED
@@ -115,7 +115,7 @@ interface Played {
 /** What the recorded client did, done by ours. */
 async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf(name)): Promise<Played> {
   const { clientGuid, dialects } = decode(negotiateRequest, lines[0]!.bytes.subarray(64))
-  const dialect = (['2.0.2', '2.1', '3.0', '3.0.2', '3.1.1'] as const)[[0x202, 0x210, 0x300, 0x302, 0x311].indexOf(dialects[0]!)] as Dialect
+  const dialect = (['2.0.2', '2.1', '3.0', '3.0.2', '3.1.1'] as const)[[0x202, 0x210, 0x300, 0x302, 0x311].indexOf(dialects[0]!)] as Smb2Dialect
   hashRecorded(t, lines)
   const tape = new Tape(lines)
   const terms = { minDialect: dialect, maxDialect: dialect, requireEncryption: 'sealed' in RECORDED[name] }
@@ -125,7 +125,7 @@ async function play(t: TestContext, name: Name, lines: readonly Line[] = linesOf
   const ipc = await Tree.connect(session, 'IPC$')
   const file = await tree.open('hello.txt', { read: true })
   const text = (await file.read(0, 6)).toString()
-  await connection.echo(5000, session)
+  await session.echo(5000)
   const ends = [await file.close(), await tree.close(), await ipc.close(), await session.close(), await connection.close()]
   for (const end of ends) if (end.how !== 'clean') throw asError(end.error)
   return { tape, connection, session, text, ciphers: [tree.cipher, ipc.cipher] }

@@ -1,8 +1,7 @@
 import { asError, NbtrunError } from '../../../base/errors.ts'
 import { WireError, type Codec } from '../../../base/wire.ts'
-import type { Tree } from '../../tree.ts'
+import type { Tree } from '../../resources.ts'
 import { RpcClient } from '../client.ts'
-import { NamedPipe } from '../pipe.ts'
 import type { Shape, Struct } from '../struct.ts'
 import { heldSessions, sharedThing, type HeldConnection, type HeldFile, type HeldSession, type SessionLevel, type SharedThing } from './accounts.ts'
 import { enumResponse, type EnumRequest } from './enumeration.ts'
@@ -51,7 +50,7 @@ export class ServerService {
   /** `ipc` is the server's IPC$; the pipe is closed with it, or by `close`. */
   static async open(ipc: Tree): Promise<ServerService> {
     const { host, ioTimeoutMs } = ipc.session.connection
-    const pipe = await NamedPipe.open(ipc, 'srvsvc')
+    const pipe = await ipc.openPipe('srvsvc')
     return new ServerService(await RpcClient.bind(pipe, `the server service of ${host}`, SRVSVC, CALL_PATIENCE * ioTimeoutMs), host)
   }
 

@@ -27,7 +27,7 @@ describe('a server that does not answer', { skip: cannotMount }, () => {
       const began = now()
       const { stdout } = await mounted.finished
       assert.match(stdout, /137|124/)
-      assert.ok(now() - began < 1500, `SIG${signal} took ${now() - began} ms`)
+      assert.ok(now() - began < 10_000, `SIG${signal} took ${now() - began} ms`)
     }
   })
 
@@ -86,7 +86,9 @@ describe('a signal during a slow answer', { skip: cannotMount }, () => {
     const script = bench.python(`
 import signal, os
 signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
-print(os.read(os.open('f', os.O_RDONLY), 10))
+said = os.read(os.open('f', os.O_RDONLY), 10)
+signal.setitimer(signal.ITIMER_REAL, 0) # or it rings when the interpreter has let go of its handlers
+print(said)
 `)
     assert.equal(await bench.run(script, { wrap }), "b'slow'\n")
     assert.equal(reads, 1)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decode, encode, WireError } from '../../../../src/base/wire.ts'
-import { ACCESS, createRequest, createResponse, onDiskId, QUERY_ON_DISK_ID } from '../../../../src/smb/smb2/create.ts'
+import { ACCESS } from '../../../../src/smb/access.ts'
+import { createRequest, createResponse, onDiskId, QUERY_ON_DISK_ID } from '../../../../src/smb/smb2/create.ts'
 import { bufferResponse, queryDirectoryRequest, queryInfoRequest, setInfoRequest, setInfoResponse } from '../../../../src/smb/smb2/info.ts'
 import {
   closeRequest,

@@ -1,24 +1,26 @@
-import { asError, NbtrunError } from '../base/errors.ts'
-import { Resource } from '../base/resource.ts'
-import { decode, type Codec } from '../base/wire.ts'
+import { asError, NbtrunError } from '../../base/errors.ts'
+import { Resource } from '../../base/resource.ts'
+import { decode, type Codec } from '../../base/wire.ts'
 import { confirmNegotiation } from './confirm.ts'
-import type { Cipher, Sealer } from './crypto/sealer.ts'
-import type { FileInfo, Files, OpenOptions, VolumeInfo } from './files.ts'
+import type { Cipher, Sealer } from '../crypto/sealer.ts'
+import type { FileInfo, OpenOptions, VolumeInfo } from '../files.ts'
 import { Open, openingRequest } from './open.ts'
-import { ALREADY_GONE, type Session } from './session.ts'
-import { createRequest, createResponse } from './smb2/create.ts'
-import type { Call, Reply } from './smb2/exchange.ts'
-import { allInformation, FILE_CLASS, FILESYSTEM_CLASS, fullSizeInformation } from './smb2/fscc.ts'
-import { INFO } from './smb2/info.ts'
-import { closeRequest } from './smb2/io.ts'
-import { SECURITY_MODE } from './smb2/negotiate.ts'
-import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './smb2/tree-connect.ts'
-import { refused, STATUS, statusName } from './status.ts'
+import { NamedPipe } from './pipe.ts'
+import type * as server from '../resources.ts'
+import type { Session } from './session.ts'
+import { createRequest, createResponse } from './create.ts'
+import type { Call, Reply } from './exchange.ts'
+import { allInformation, FILE_CLASS, FILESYSTEM_CLASS, fullSizeInformation } from '../fscc.ts'
+import { INFO } from './info.ts'
+import { closeRequest } from './io.ts'
+import { SECURITY_MODE } from './negotiate.ts'
+import { empty, SHARE_FLAG, SHARE_TYPE, treeConnectRequest, treeConnectResponse, type TreeConnectResponse } from './tree-connect.ts'
+import { ALREADY_GONE, refused, STATUS, statusName } from '../status.ts'
 import { deletion, queryInfo, renaming } from './steps.ts'
 import { visit } from './visit.ts'
 
 /** A connection to one share. [MS-SMB2] 3.2.4.2.4. Closing it sends TREE_DISCONNECT. Paths as in `Files`. */
-export class Tree extends Resource implements Files {
+export class Tree extends Resource implements server.Tree {
   readonly session: Session
   readonly share: string
   readonly id: number
@@ -134,6 +136,10 @@ export class Tree extends Resource implements Files {
     const call = { command: 'CREATE', codec: createRequest, body: openingRequest(path, options), onLate: (reply: Reply) => this.#closeLate(reply) } as const
     const response = await this.ask(call, createResponse, `opening ${this.labelOf(path)}`)
     return new Open(this, path, response)
+  }
+
+  openPipe(name: string): Promise<NamedPipe> {
+    return NamedPipe.open(this, name)
   }
 
   /** Asks for the id on disk by itself where CREATE does not tell it. */

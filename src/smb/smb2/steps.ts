@@ -1,8 +1,8 @@
-import { decode, type Codec } from '../base/wire.ts'
-import type { Call, Reply } from './smb2/call.ts'
-import { ALL_INFORMATION_LENGTH, DELETE_ON_CLOSE, FILE_CLASS, renameInformation } from './smb2/fscc.ts'
-import { bufferResponse, INFO, queryInfoRequest, setInfoRequest, setInfoResponse } from './smb2/info.ts'
-import { refused, STATUS } from './status.ts'
+import { decode, type Codec } from '../../base/wire.ts'
+import type { Call, Reply } from './call.ts'
+import { ALL_INFORMATION_LENGTH, DELETE_ON_CLOSE, FILE_CLASS, renameInformation } from '../fscc.ts'
+import { bufferResponse, INFO, queryInfoRequest, setInfoRequest, setInfoResponse } from './info.ts'
+import { refused, STATUS } from '../status.ts'
 
 /** One request on an open file, and what its answer means. */
 export interface Step<R> {

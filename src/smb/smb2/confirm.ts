@@ -1,10 +1,10 @@
-import { asError, NbtrunError } from '../base/errors.ts'
-import { decode, encode } from '../base/wire.ts'
+import { asError, NbtrunError } from '../../base/errors.ts'
+import { decode, encode } from '../../base/wire.ts'
 import type { Connection } from './connection.ts'
-import type { Call, Reply } from './smb2/exchange.ts'
-import { FSCTL, ioctlRequest, ioctlResponse, NO_FILE } from './smb2/ioctl.ts'
-import { VALIDATE_RESPONSE_SIZE, validateNegotiateRequest, validateNegotiateResponse } from './smb2/validate-negotiate.ts'
-import { refused, STATUS } from './status.ts'
+import type { Call, Reply } from './exchange.ts'
+import { FSCTL, ioctlRequest, ioctlResponse, NO_FILE } from './ioctl.ts'
+import { VALIDATE_RESPONSE_SIZE, validateNegotiateRequest, validateNegotiateResponse } from './validate-negotiate.ts'
+import { refused, STATUS } from '../status.ts'
 
 /** Sends in a session that is signed or encrypted, on one of its trees. */
 interface Asker {

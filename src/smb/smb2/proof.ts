@@ -1,32 +1,24 @@
-import { NbtrunError } from '../base/errors.ts'
-import { deferred, within } from '../base/time.ts'
-import { decode, Writer, type Codec } from '../base/wire.ts'
-import { Credentials } from './auth/credentials.ts'
-import { spnegoNtlm } from './auth/spnego.ts'
+import { NbtrunError } from '../../base/errors.ts'
+import { deferred, within } from '../../base/time.ts'
+import { decode, Writer, type Codec } from '../../base/wire.ts'
+import { Credentials } from '../auth/credentials.ts'
+import { spnegoNtlm } from '../auth/spnego.ts'
 import type { Connection } from './connection.ts'
 import { agree } from './negotiation.ts'
 import type { Session } from './session.ts'
-import { isSmb3 } from './smb2/dialect.ts'
-import { COMMAND, FLAG, header, HEADER_SIZE, type CommandName, type Header } from './smb2/header.ts'
-import { negotiateRequest, negotiateResponse, SECURITY_MODE } from './smb2/negotiate.ts'
-import { SETUP_FLAG, sessionSetupRequest } from './smb2/session-setup.ts'
-import { STATUS, statusName } from './status.ts'
-import { openTransport, type Transport, type TransportOptions } from './transport.ts'
+import type { Proven, SessionProof } from '../resources.ts'
+import { isSmb3 } from './dialect.ts'
+import { COMMAND, FLAG, header, HEADER_SIZE, type CommandName, type Header } from './header.ts'
+import { negotiateRequest, negotiateResponse, SECURITY_MODE } from './negotiate.ts'
+import { SETUP_FLAG, sessionSetupRequest } from './session-setup.ts'
+import { STATUS, statusName } from '../status.ts'
+import { openTransport, type Transport, type TransportOptions } from '../transport.ts'
 
 /**
- * Asks later, on a connection of its own, whether the server still has a session: a SESSION_SETUP that would bind that connection to it. It was signed
- * while the session was there, so that no key is kept for it, and holds nothing secret. [MS-SMB2] 3.3.5.5.2: a server without such a session says
- * USER_SESSION_DELETED, one that has it goes on with the login.
+ * Asks later, on a connection of its own, whether the server still has a session that is open now: a SESSION_SETUP that would bind that connection to
+ * it. It is signed now, so that no key is kept for it, and holds nothing secret. [MS-SMB2] 3.3.5.5.2: a server without such a session says
+ * USER_SESSION_DELETED, one that has it goes on with the login. Undefined where there is no such proof: before SMB 3.0, and for guests, who cannot sign.
  */
-export interface SessionProof {
-  readonly connection: Connection
-  readonly sessionId: bigint
-  readonly setup: Buffer
-}
-
-export type Proven = 'gone' | 'there'
-
-/** The proof for a session that is open now; undefined where there is none: before SMB 3.0, and for guests, who cannot sign. */
 export function sessionProof(connection: Connection, session: Session): SessionProof | undefined {
   const { signer, id } = session
   if (!isSmb3(connection.dialect) || signer === undefined) return undefined
@@ -44,11 +36,10 @@ export function sessionProof(connection: Connection, session: Session): SessionP
     { sessionId: id, flags: FLAG.SIGNED },
   )
   signer.sign(setup)
-  return { connection, sessionId: id, setup }
+  return { ask: to => askProof(connection, setup, to) }
 }
 
-/** Asks; `to` must lead to the same server. A server that cannot be asked, or answers something else, is an error that says why. */
-export async function askProof({ connection, setup }: SessionProof, to: TransportOptions): Promise<Proven> {
+async function askProof(connection: Connection, setup: Buffer, to: TransportOptions): Promise<Proven> {
   const transport = await openTransport(to)
   const conversation = new Conversation(transport, to.timeoutMs)
   const stop = (): void => transport.destroy()

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { NbtrunError } from '../base/errors.ts'
-import { WireError } from '../base/wire.ts'
-import type { Cipher } from './crypto/sealer.ts'
-import type { SigningAlgorithm } from './crypto/signer.ts'
-import { DIALECT, type Dialect, dialectOf, dialectsBetween, isSmb3 } from './smb2/dialect.ts'
+import { NbtrunError } from '../../base/errors.ts'
+import { WireError } from '../../base/wire.ts'
+import type { Cipher } from '../crypto/sealer.ts'
+import type { SigningAlgorithm } from '../crypto/signer.ts'
+import { dialectsBetween, isSmb2 } from '../dialect.ts'
+import { DIALECT, dialectOf, isSmb3, type Smb2Dialect } from './dialect.ts'
 import {
   CAPABILITY,
   checkPreauth,
@@ -13,12 +14,12 @@ import {
   SECURITY_MODE,
   type NegotiateRequest,
   type NegotiateResponse,
-} from './smb2/negotiate.ts'
-import type { Terms } from './terms.ts'
+} from './negotiate.ts'
+import type { Terms } from '../terms.ts'
 
 /** What a server and we have agreed upon. */
 export interface Agreed {
-  readonly dialect: Dialect
+  readonly dialect: Smb2Dialect
   readonly signing: SigningAlgorithm
   /** Undefined where nothing can be encrypted. */
   readonly cipher: Cipher | undefined
@@ -28,7 +29,7 @@ export interface Agreed {
 
 /** The NEGOTIATE that these terms allow. [MS-SMB2] 3.2.4.2.2.2. `clientGuid`: 16 bytes. */
 export function offer(terms: Terms, host: string, clientGuid: Buffer): NegotiateRequest {
-  const dialects = dialectsBetween(terms.minDialect, terms.maxDialect)
+  const dialects = dialectsBetween(terms.minDialect, terms.maxDialect).filter(isSmb2)
   if (dialects.length === 0) throw new NbtrunError('USAGE', `no SMB dialect lies between ${terms.minDialect} and ${terms.maxDialect}`)
   const smb3 = dialects.some(isSmb3)
   const latest = dialects.includes('3.1.1')
@@ -60,7 +61,7 @@ export function agree(host: string, terms: Terms, offered: NegotiateRequest, ans
   return { dialect, signing, cipher, largeMtu: dialect !== '2.0.2' && (answer.capabilities & CAPABILITY.LARGE_MTU) !== 0 }
 }
 
-function signingOf(host: string, dialect: Dialect, { signing }: Terms, answer: NegotiateResponse): SigningAlgorithm {
+function signingOf(host: string, dialect: Smb2Dialect, { signing }: Terms, answer: NegotiateResponse): SigningAlgorithm {
   if (!isSmb3(dialect)) return 'HMAC-SHA256'
   if (dialect !== '3.1.1') return 'AES-CMAC'
   const chosen = chosenSigning(answer, signing)
@@ -71,7 +72,7 @@ function signingOf(host: string, dialect: Dialect, { signing }: Terms, answer: N
   return 'AES-CMAC'
 }
 
-function cipherOf(dialect: Dialect, { ciphers }: Terms, answer: NegotiateResponse): Cipher | undefined {
+function cipherOf(dialect: Smb2Dialect, { ciphers }: Terms, answer: NegotiateResponse): Cipher | undefined {
   if (dialect === '3.1.1') return chosenCipher(answer, ciphers)
   const can = isSmb3(dialect) && (answer.capabilities & CAPABILITY.ENCRYPTION) !== 0
   return can && ciphers.includes(SMB30_CIPHER) ? SMB30_CIPHER : undefined

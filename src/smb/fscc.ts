@@ -1,6 +1,6 @@
-import { WireError, Writer, type Codec } from '../../base/wire.ts'
-import type { DirEntry, FileInfo, FileTimes, VolumeInfo } from '../files.ts'
-import { ATTRIBUTE } from './create.ts'
+import { WireError, Writer, type Codec } from '../base/wire.ts'
+import type { DirEntry, FileInfo, FileTimes, VolumeInfo } from './files.ts'
+import { ATTRIBUTE } from './access.ts'
 
 /** [MS-FSCC] 2.4 and 2.5: the information classes used here. */
 export const FILE_CLASS = { BASIC: 4, RENAME: 10, DISPOSITION: 13, ALL: 18, END_OF_FILE: 20, ID_FULL_DIRECTORY: 38 } as const

@@ -1,18 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { asError, NbtrunError } from '../base/errors.ts'
-import { Resource } from '../base/resource.ts'
-import { deferred, within } from '../base/time.ts'
-import { decode } from '../base/wire.ts'
-import { PreauthHash } from './crypto/preauth.ts'
-import type { Sealer } from './crypto/sealer.ts'
-import { multiProtocolAnswer, multiProtocolRequest } from './multi-protocol.ts'
+import { asError, NbtrunError } from '../../base/errors.ts'
+import { Resource } from '../../base/resource.ts'
+import { deferred, within } from '../../base/time.ts'
+import { decode } from '../../base/wire.ts'
+import { PreauthHash } from '../crypto/preauth.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import { multiProtocolAnswer, multiProtocolRequest } from '../multi-protocol.ts'
 import { agree, type Agreed, dialectRefused, offer } from './negotiation.ts'
-import { empty } from './smb2/tree-connect.ts'
-import { Exchange, type Call, type Reply } from './smb2/exchange.ts'
-import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse } from './smb2/negotiate.ts'
-import { refused, STATUS, statusName } from './status.ts'
-import { TERMS, type Terms } from './terms.ts'
-import type { Transport } from './transport.ts'
+import { Exchange, type Call, type Reply } from './exchange.ts'
+import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse } from './negotiate.ts'
+import { refused, STATUS, statusName } from '../status.ts'
+import { TERMS, type Terms } from '../terms.ts'
+import type { Transport } from '../transport.ts'
+import type { Credentials } from '../auth/credentials.ts'
+import { spnegoNtlm } from '../auth/spnego.ts'
+import { askEcho } from './echo.ts'
+import type * as server from '../resources.ts'
+import type { ServerId, SessionOptions } from '../resources.ts'
+import { Session } from './session.ts'
 
 export interface ConnectionOptions extends Partial<Terms> {
   /** The server's name as the user wrote it. */
@@ -26,7 +31,7 @@ export interface ConnectionOptions extends Partial<Terms> {
 }
 
 /** A negotiated connection, SMB 2.0.2 to 3.1.1. [MS-SMB2] 3.2.4.2. It owns its transport: closing it ends with FIN, both ways. */
-export class Connection extends Resource {
+export class Connection extends Resource implements server.Connection {
   readonly host: string
   readonly transport: Transport
   readonly terms: Terms
@@ -167,10 +172,20 @@ export class Connection extends Resource {
     return this.#exchange.affords(requests)
   }
 
-  /** Asks whether the server is there, by `session` where there is one. [MS-SMB2] 2.2.28. */
-  async echo(timeoutMs: number, session?: Pick<Connection, 'request'>): Promise<void> {
-    const reply = await (session ?? this).request({ command: 'ECHO', codec: empty, body: null, timeoutMs })
-    if (reply.header.status !== STATUS.SUCCESS) throw refused(reply.header.status, `asking whether ${this.host} is there`)
+  get serverTime(): bigint {
+    return this.negotiated.systemTime
+  }
+  get serverId(): ServerId {
+    return { guid: this.negotiated.serverGuid, started: this.negotiated.serverStartTime }
+  }
+
+  /** In the name of no session, [MS-SMB2] 3.3.5.17: it does not keep a server from closing an idle one. */
+  async echo(timeoutMs: number, onSent?: () => void): Promise<void> {
+    await askEcho(this, timeoutMs, onSent)
+  }
+
+  logIn(credentials: Credentials, options: SessionOptions): Promise<Session> {
+    return Session.setup(this, spnegoNtlm(credentials, this.host), options)
   }
 
   protected override async goodbye(): Promise<void> {

@@ -1,40 +1,25 @@
-import { asError } from '../base/errors.ts'
-import { Resource } from '../base/resource.ts'
-import type { SecurityContext } from './auth/spnego.ts'
+import { asError } from '../../base/errors.ts'
+import { Resource } from '../../base/resource.ts'
+import type { SecurityContext } from '../auth/spnego.ts'
 import type { Connection } from './connection.ts'
-import type { Channel } from './crypto/channel.ts'
-import type { Sealer } from './crypto/sealer.ts'
-import type { Signer } from './crypto/signer.ts'
+import type { Channel } from '../crypto/channel.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import type { Signer } from '../crypto/signer.ts'
 import { establish, giveUp, type Granted, protection, requireGoodEnough } from './login.ts'
-import type { Call, Reply } from './smb2/exchange.ts'
-import { FLAG } from './smb2/header.ts'
-import { SESSION_FLAG } from './smb2/session-setup.ts'
-import { empty } from './smb2/tree-connect.ts'
-import { refused, STATUS, statusName } from './status.ts'
-
-export interface SessionOptions {
-  /** Whose session it is, as shown to people: `alice`, `DOM/alice`. */
-  readonly who: string
-  /** Guest or anonymous were asked for: the session may then be unsigned. */
-  readonly allowUnsigned?: boolean
-  /** Added to a refused login. */
-  readonly logonHint?: string
-  /** A session of the same user that the server shall end: one that is proven to be ours and dead. [MS-SMB2] 2.2.5. */
-  readonly previousSessionId?: bigint
-  /** Told the session's id when the server has named it; the login goes on once this resolves, and only then counts. */
-  readonly taking?: (id: bigint) => Promise<void>
-}
-
-/** These mean that what was to be ended is gone already. */
-export const ALREADY_GONE: ReadonlySet<number> = new Set([
-  STATUS.NETWORK_NAME_DELETED,
-  STATUS.USER_SESSION_DELETED,
-  STATUS.FILE_CLOSED,
-  STATUS.NETWORK_SESSION_EXPIRED,
-])
+import type { Call, Reply } from './exchange.ts'
+import { FLAG } from './header.ts'
+import { SESSION_FLAG } from './session-setup.ts'
+import { empty } from './tree-connect.ts'
+import type * as server from '../resources.ts'
+import type { SessionOptions } from '../resources.ts'
+import { ALREADY_GONE, refused, STATUS, statusName } from '../status.ts'
+import { askEcho } from './echo.ts'
+import { Tree } from './tree.ts'
+import { sessionProof } from './proof.ts'
+import type { SigningAlgorithm } from '../crypto/signer.ts'
 
 /** A logged-in user on a connection. [MS-SMB2] 3.2.4.2.3. Closing it sends LOGOFF, signed, and checks the answer. */
-export class Session extends Resource {
+export class Session extends Resource implements server.Session {
   readonly connection: Connection
   /** As shown to people: `alice`, `DOM/alice`. */
   readonly who: string
@@ -64,6 +49,9 @@ export class Session extends Resource {
   get signer(): Signer | undefined {
     return this.#channel?.signer
   }
+  get signing(): SigningAlgorithm | undefined {
+    return this.signer?.algorithm
+  }
   /** Undefined where nothing can be encrypted. */
   get sealer(): Sealer | undefined {
     return this.#channel?.sealer
@@ -86,6 +74,18 @@ export class Session extends Resource {
     } finally {
       context.wipe()
     }
+  }
+
+  connect(share: string): Promise<Tree> {
+    return Tree.connect(this, share)
+  }
+
+  echo(timeoutMs: number): Promise<void> {
+    return askEcho(this, timeoutMs)
+  }
+
+  proof(): server.SessionProof | undefined {
+    return sessionProof(this.connection, this)
   }
 
   request<T>(call: Call<T>): Promise<Reply> {

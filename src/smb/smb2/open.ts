@@ -1,55 +1,20 @@
-import { asError } from '../base/errors.ts'
-import { Resource, type Closed } from '../base/resource.ts'
-import { decode, WireError } from '../base/wire.ts'
-import type { DirEntry, Disposition, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from './files.ts'
-import { inPieces } from './pieces.ts'
-import { ALREADY_GONE } from './session.ts'
-import {
-  ACCESS,
-  ATTRIBUTE,
-  CREATE_OPTION,
-  DISPOSITION,
-  onDiskId,
-  QUERY_ON_DISK_ID,
-  SHARE_ACCESS,
-  type CreateRequest,
-  type CreateResponse,
-} from './smb2/create.ts'
-import { allInformation, basicInformation, directoryEntries, endOfFile, FILE_CLASS, isDirectory } from './smb2/fscc.ts'
-import { bufferResponse, INFO, QUERY_DIRECTORY_FLAG, queryDirectoryRequest } from './smb2/info.ts'
-import { closeRequest, closeResponse, flushRequest, LOCK_FLAG, lockRequest, readRequest, readResponse, writeRequest, writeResponse } from './smb2/io.ts'
-import { empty } from './smb2/tree-connect.ts'
-import { refused, saysStatus, STATUS } from './status.ts'
+import { Resource, type Closed } from '../../base/resource.ts'
+import { decode, WireError } from '../../base/wire.ts'
+import { ATTRIBUTE, opening } from '../access.ts'
+import type { DirEntry, FileInfo, FileTimes, LockRange, OpenFile, OpenOptions } from '../files.ts'
+import { inPieces } from '../pieces.ts'
+import { onDiskId, QUERY_ON_DISK_ID, type CreateRequest, type CreateResponse } from './create.ts'
+import { allInformation, basicInformation, directoryEntries, endOfFile, FILE_CLASS, isDirectory } from '../fscc.ts'
+import { bufferResponse, INFO, QUERY_DIRECTORY_FLAG, queryDirectoryRequest } from './info.ts'
+import { closeRequest, closeResponse, flushRequest, LOCK_FLAG, lockRequest, readRequest, readResponse, writeRequest, writeResponse } from './io.ts'
+import { empty } from './tree-connect.ts'
+import { ALREADY_GONE, refused, saysStatus, STATUS } from '../status.ts'
 import { queryInfo, setInfo, type Step } from './steps.ts'
 import type { Tree } from './tree.ts'
 
-const SHARE_ALL = SHARE_ACCESS.READ | SHARE_ACCESS.WRITE | SHARE_ACCESS.DELETE
-const DISPOSITIONS: Record<Disposition, number> = {
-  open: DISPOSITION.OPEN,
-  create: DISPOSITION.CREATE,
-  'open-or-create': DISPOSITION.OPEN_IF,
-  overwrite: DISPOSITION.OVERWRITE,
-  'overwrite-or-create': DISPOSITION.OVERWRITE_IF,
-}
-
-/** What CREATE must say for these options. Others may read, write, rename and delete meanwhile, as on any Unix file system. */
+/** What CREATE must say for these options. */
 export function openingRequest(path: string, options: OpenOptions): CreateRequest {
-  const { read = false, write = false, writeAttributes = false, remove = false, directory, disposition = 'open' } = options
-  let access: number = ACCESS.READ_ATTRIBUTES
-  if (read) access |= ACCESS.READ_DATA | ACCESS.READ_EA
-  if (write) access |= ACCESS.WRITE_DATA | ACCESS.APPEND_DATA | ACCESS.WRITE_ATTRIBUTES
-  if (writeAttributes) access |= ACCESS.WRITE_ATTRIBUTES
-  if (remove) access |= ACCESS.DELETE
-  const kind = directory === undefined ? 0 : directory ? CREATE_OPTION.DIRECTORY_FILE : CREATE_OPTION.NON_DIRECTORY_FILE
-  return {
-    access,
-    attributes: directory === true ? ATTRIBUTE.DIRECTORY : ATTRIBUTE.NORMAL,
-    shareAccess: SHARE_ALL,
-    disposition: DISPOSITIONS[disposition],
-    options: kind,
-    name: path,
-    contexts: [QUERY_ON_DISK_ID],
-  }
+  return { ...opening(options), name: path, contexts: [QUERY_ON_DISK_ID] }
 }
 
 /** What CREATE's answer says of the file. */
@@ -189,18 +154,4 @@ export class Open extends Resource implements OpenFile {
   protected override drop(): void {
     // nothing local is held: the server frees the FileId with CLOSE or with the session
   }
-}
-
-/** Uses an open and closes it; what CLOSE fails of is an error too, for a deletion or the last bytes may hang on it. */
-export async function withOpen<O extends OpenFile, T>(open: O, use: (open: O) => Promise<T>): Promise<T> {
-  let value: T
-  try {
-    value = await use(open)
-  } catch (thrown) {
-    await open.close()
-    throw thrown
-  }
-  const end = await open.close()
-  if (end.how !== 'clean') throw asError(end.error)
-  return value
 }
