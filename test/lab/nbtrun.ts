@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { dirname, join } from 'node:path'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { cell, ME, wayOf, WIRES } from './cell.ts'
-import { entries } from './journal.ts'
+import { entries, runs } from './journal.ts'
 import { type Lab, missing, type Outcome, type RunOptions, type User } from './index.ts'
 
 /** Why a test of the lab cannot run here, or false. */
@@ -88,6 +88,14 @@ export function nothingLeftHere(lab: Lab, client = 'client1'): void {
     assert.deepEqual(left, [], `temporary folder of ${user}`)
     assert.deepEqual(entries(lab, client, user), [], `journal of ${user}`)
   }
+}
+
+/** The same where a server was lost: what it may hold is in the journal for the next login, and nothing else; then nothing is left after `nbtrun reap`. */
+export async function nothingLeftButSessions(lab: Lab, client = 'client1'): Promise<void> {
+  for (const { state, folders, mounts, sessions } of await runs(lab, {}, client))
+    assert.deepEqual([state, folders, mounts, sessions.map(({ server }) => server)], ['dead', [], [], ['srv']])
+  await lab.run(client, ['nbtrun', 'reap'])
+  nothingLeftHere(lab, client)
 }
 
 function commandLine(pid: number): string {

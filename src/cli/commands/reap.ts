@@ -40,8 +40,8 @@ export async function run(given: Given): Promise<void> {
   const after = sessions()
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
   const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
-  const reaped: Reaped[] = []
-  for (const place of Place.all(process.env)) reaped.push(...(await reapPlace(place, options)))
+  const place = Place.find(process.env)
+  const reaped = place === undefined ? [] : await reapPlace(place, options)
   const left = sessions()
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
   const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
@@ -68,9 +68,10 @@ function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
 /** On its user's word: the entry of a run that nothing is proven of, or that cannot be read. */
 function forget(name: unknown): void {
   if (typeof name !== 'string' || !isRunId(name)) throw new NbtrunError('USAGE', '--forget takes one run', { hint: 'nbtrun runs lists them' })
-  const found = Place.all(process.env).flatMap(place => place.list().flatMap(filed => (filed.name.split('~', 1)[0] === name ? [{ place, filed }] : [])))
+  const place = Place.find(process.env)
+  const found = place?.list().filter(filed => filed.name.split('~', 1)[0] === name) ?? []
   if (found.length === 0) throw new NbtrunError('USAGE', `the journal has no run ${name}`, { hint: 'nbtrun runs lists them' })
-  if (found.some(({ filed }) => filed.verdict.state === 'live')) throw new NbtrunError('USAGE', `run ${name} is live`)
-  for (const { place, filed } of found) place.remove(filed.name)
+  if (found.some(({ verdict }) => verdict.state === 'live')) throw new NbtrunError('USAGE', `run ${name} is live`)
+  for (const filed of found) place?.remove(filed.name)
   output(`${counted(found.length, 'entry', 'entries')} forgotten`)
 }

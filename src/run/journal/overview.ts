@@ -21,12 +21,10 @@ export interface Known {
   readonly folders: readonly string[]
 }
 
-/** Every entry of every journal of this user, the oldest first. */
+/** Every entry of this user's journal, the oldest first. */
 export function known(env: Readonly<Record<string, string | undefined>>): readonly Known[] {
-  return Place.all(env)
-    .flatMap(place => place.list())
-    .map(knownOf)
-    .sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
+  const all = Place.find(env)?.list() ?? []
+  return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
 function knownOf({ name, entry, verdict }: Filed): Known {

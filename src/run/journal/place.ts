@@ -26,20 +26,12 @@ const EMPTY_MS = 60_000
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** Where the journal of this user may be: below $XDG_STATE_HOME, else below the home that $HOME names or the user data base (sudo keeps $HOME). */
-function candidates(env: Env): readonly string[] {
-  const state = env['XDG_STATE_HOME']
-  const homes = [env['HOME'], homeOf()].flatMap(home => (home === undefined || !isAbsolute(home) ? [] : [join(home, '.local', 'state')]))
-  const folders = state !== undefined && isAbsolute(state) ? [state] : [...new Set(homes)]
-  return folders.map(folder => join(folder, 'nbtrun', 'journal'))
-}
-
-function homeOf(): string | undefined {
-  try {
-    return userInfo().homedir
-  } catch {
-    return undefined // a uid without a name
-  }
+/** Where the journal of this user is: below $XDG_STATE_HOME, else below $HOME, unless that is somebody else's (sudo may keep it). */
+function folderOf(env: Env): string {
+  const { XDG_STATE_HOME: state, HOME: home } = env
+  if (state !== undefined && isAbsolute(state)) return join(state, 'nbtrun', 'journal')
+  const own = home !== undefined && isAbsolute(home) && lstatSync(home, { throwIfNoEntry: false })?.uid === process.geteuid?.()
+  return join(own ? home : userInfo().homedir, '.local', 'state', 'nbtrun', 'journal')
 }
 
 /** The journal's folder: each run has a file in it while it holds something. It and the folder above are this user's alone. */
@@ -50,31 +42,23 @@ export class Place {
     this.path = path
   }
 
-  /** Finds the folder, or makes it. Throws what the first place lacks. */
+  /** Finds the folder, or makes it. Throws what it lacks. */
   static make(env: Env): Place {
-    let refusal: unknown = new Error('no home folder is known')
-    for (const [index, path] of candidates(env).entries()) {
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o700 })
-        requirePrivate(path)
-        return new Place(path)
-      } catch (thrown) {
-        if (index === 0) refusal = thrown
-      }
-    }
-    throw refusal
+    const path = folderOf(env)
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    requirePrivate(path)
+    return new Place(path)
   }
 
-  /** All places where a run of this user may have left something. */
-  static all(env: Env): readonly Place[] {
-    return candidates(env).flatMap(path => {
-      try {
-        requirePrivate(path)
-        return [new Place(path)]
-      } catch {
-        return [] // there is none, or it is not ours
-      }
-    })
+  /** Undefined where there is none, or it is not ours. */
+  static find(env: Env): Place | undefined {
+    try {
+      const path = folderOf(env)
+      requirePrivate(path)
+      return new Place(path)
+    } catch {
+      return undefined
+    }
   }
 
   file(name: string): string {

@@ -95,7 +95,12 @@ export class Lifeline {
   }
 
   async logIn(signal: AbortSignal): Promise<void> {
-    this.#session = await this.#enter(this.connection, signal)
+    const { book } = this.login
+    try {
+      this.#session = await this.#enter(this.connection, book?.orphans(this.connection) ?? [], signal)
+    } finally {
+      book?.settled()
+    }
     if (this.login.reconnect !== true) this.login.credentials.wipe()
     this.#settled()
   }
@@ -159,19 +164,13 @@ export class Lifeline {
     return value
   }
 
-  /** The first login. It ends what dead runs of this user left there, one with each session: all but the last are given back at once. */
-  async #enter(connection: Connection, signal: AbortSignal): Promise<Session> {
-    const { book } = this.login
-    try {
-      const orphans = book?.orphans(connection) ?? []
-      for (const orphan of orphans.slice(0, -1)) {
-        const session = await this.#logIn(connection, orphan, signal)
-        if ((await session.close()).how === 'clean') this.givenBack(session)
-      }
-      return await this.#logIn(connection, orphans.at(-1) ?? 0n, signal)
-    } finally {
-      book?.settled()
+  /** Logs in, and has the server end these sessions, where it still has them: one with each login, so that all but the last are given back at once. */
+  async #enter(connection: Connection, previous: readonly bigint[], signal: AbortSignal): Promise<Session> {
+    for (const id of previous.slice(0, -1)) {
+      const session = await this.#logIn(connection, id, signal)
+      if ((await session.close()).how === 'clean') this.givenBack(session)
     }
+    return this.#logIn(connection, previous.at(-1) ?? 0n, signal)
   }
 
   /** The server ends the previous session of that id, where it still has it. */
@@ -289,7 +288,8 @@ export class Lifeline {
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
-      const session = await this.#logIn(connection, this.session.id, signal)
+      // more than one where a login was cut off, and may have been granted for all that
+      const session = await this.#enter(connection, [...this.#taken.keys()], signal)
       const trees: [string, Tree][] = []
       for (const share of this.#trees.keys()) trees.push([share, await session.connect(share)])
       const gap: Gap = { lostAt: this.#lostAt, since, clock }
