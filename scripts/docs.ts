@@ -19,7 +19,8 @@ function options(): string {
     const names = [`--${name}`, ...(short === undefined ? [] : [`-${short}`]), ...aliases.map(alias => `--${alias}`)].map(n =>
       code(n + (arg === undefined || n.length === 2 ? '' : alone === undefined ? ` ${arg}` : `[=${arg}]`)),
     )
-    const otherwise = typeof fallback !== 'string' && typeof fallback !== 'number' ? '' : typeof fallback === 'number' ? spell(fallback) : code(fallback)
+    const otherwise =
+      typeof fallback === 'number' && arg === 'TIME' && fallback > 0 ? spell(fallback) : fallback === undefined ? '' : code(`${fallback as string | number}`)
     return [names.join('<br>'), cell(help), code(envName(name)), otherwise, { one: 'once', many: 'repeat', flag: 'flag', count: 'repeat' }[kind]]
   })
   return `# Options

@@ -1,5 +1,5 @@
 import { errnoOf } from '../base/errors.ts'
-import { now, pause } from '../base/time.ts'
+import { Awake, pause } from '../base/time.ts'
 
 export interface EndOptions {
   /** From TERM to KILL. */
@@ -22,11 +22,12 @@ export async function endUsers(
   { killAfterMs, kill = false, signal }: EndOptions,
 ): Promise<readonly number[]> {
   const told = new Set<number>()
-  const killAt = now() + (kill ? 0 : killAfterMs)
+  const clock = new Awake()
+  const killAt = kill ? 0 : killAfterMs
   let left = await users()
-  for (let wait = 5; left.length > 0 && now() < killAt + STUCK_MS; wait = Math.min(100, wait * 1.5)) {
+  for (let wait = 5, at = clock.ms; left.length > 0 && at < killAt + STUCK_MS; wait = Math.min(100, wait * 1.5), at = clock.ms) {
     if (signal?.aborted === true) return left
-    const killing = now() >= killAt
+    const killing = at >= killAt
     for (const pid of left) {
       if (killing) send(pid, 'SIGKILL')
       else if (!told.has(pid)) {
@@ -35,7 +36,7 @@ export async function endUsers(
         send(pid, 'SIGCONT') // one that is stopped would not hear it
       }
     }
-    await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - now())), signal)
+    await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - at)), signal)
     left = await users()
   }
   return left

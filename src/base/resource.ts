@@ -1,5 +1,5 @@
 import { NbtrunError } from './errors.ts'
-import { deferred, within } from './time.ts'
+import { deferred, now, within } from './time.ts'
 
 /** How a resource ended: with the peer's agreement, cut off by its time limit or a failed goodbye, or lost with what it stood on. */
 export interface Closed {
@@ -10,7 +10,8 @@ export interface Closed {
 
 /**
  * Something held: one owner, one ending. `close` is polite (children newest first, then the goodbye on the wire, all within `ms`) and
- * resolves to how it went, never rejects; a second call waits for the first. `abort` is local and instant. `drop` runs exactly once.
+ * resolves to how it went, never rejects; a second call waits for the first. The goodbye is said whatever became of the children's, who have half the
+ * time; a failed one of theirs is the closing's failure. `abort` is local and instant. `drop` runs exactly once.
  */
 export abstract class Resource implements AsyncDisposable {
   readonly label: string
@@ -56,8 +57,9 @@ export abstract class Resource implements AsyncDisposable {
     if (this.#state === 'open') {
       this.#state = 'closing'
       const farewell = async (signal: AbortSignal): Promise<void> => {
-        for (const child of [...this.#children].reverse()) await child.close(why, ms)
+        const failed = await this.#closeChildren(why, ms / 2)
         await this.goodbye(signal)
+        if (failed !== undefined) throw failed.error
       }
       // an abort meanwhile settles `closed`, which ends the wait and its timer
       within(ms, signal => Promise.race([farewell(signal), this.closed]), `closing ${this.label}`).then(
@@ -66,6 +68,23 @@ export abstract class Resource implements AsyncDisposable {
       )
     }
     return this.closed
+  }
+
+  /** Each has what is left of the time; when that is over the others say goodbye too, and are not waited for. Returns the first failure. */
+  async #closeChildren(why: string, ms: number): Promise<{ readonly error: unknown } | undefined> {
+    const dueAt = now() + ms
+    let failed: { readonly error: unknown } | undefined
+    for (const child of [...this.#children].reverse()) {
+      const left = Math.max(1, dueAt - now())
+      const closing = within(left, () => child.close(why, left), `closing ${child.label}`)
+      if (left === 1) void closing.catch(() => {})
+      else
+        await closing.then(
+          end => end.how === 'forced' && (failed ??= { error: end.error }),
+          (error: unknown) => (failed ??= { error }),
+        )
+    }
+    return failed
   }
 
   abort(error: unknown, why = 'connection lost'): void {

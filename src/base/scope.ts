@@ -24,13 +24,19 @@ export interface Acquire<T> {
   undoName?: string
 }
 
+/** A place in the ledger. */
+export interface Mark {
+  readonly undos: number
+  readonly steps: number
+}
+
 interface Undo {
   readonly name: string
   readonly ms: number
   readonly run: (signal: AbortSignal) => Promise<string | void>
 }
 
-/** The ledger of a run: what was taken, and its way back. Progress lines, events and the receipt are views of `steps`. */
+/** The ledger of a run: what was taken, and its way back. The receipt shows its `steps`. */
 export class Scope {
   readonly steps: Step[] = []
   readonly #began = now()
@@ -93,10 +99,35 @@ export class Scope {
     return this.#unwound
   }
 
+  /** Where the ledger stands now, for `retreat`. */
+  mark(): Mark {
+    return { undos: this.#undos.length, steps: this.steps.length }
+  }
+
+  /**
+   * Gives back what was acquired since, as `unwind` does, and strikes it from the ledger, so that it can be tried again. Returns what could not be given back.
+   */
+  async retreat({ undos, steps }: Mark): Promise<readonly Step[]> {
+    const began = this.steps.length
+    await this.#giveBack(undos)
+    const failed = this.steps.slice(began).filter(step => !step.ok)
+    this.steps.length = steps
+    return failed
+  }
+
   async #unwind(): Promise<readonly Step[]> {
-    const dueAt = now() + this.#budgetMs
     await within(Math.min(2000, this.#budgetMs), () => this.#pending).catch(() => {})
-    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) {
+    await this.#giveBack(0)
+    this.#sealed = true
+    return this.steps
+  }
+
+  /** Newest first, until so many undos are left. */
+  async #giveBack(down: number): Promise<void> {
+    const dueAt = now() + this.#budgetMs
+    while (this.#undos.length > down) {
+      const undo = this.#undos.pop()
+      if (undo === undefined) return
       const { ms, run, name } = undo
       const limit = Math.max(50, Math.min(ms, dueAt - now(), this.#hurry ?? Number.POSITIVE_INFINITY))
       await this.#step(
@@ -106,8 +137,6 @@ export class Scope {
         status => status ?? undefined,
       ).catch(() => {})
     }
-    this.#sealed = true
-    return this.steps
   }
 
   async #limited(limit: number, run: Undo['run'], name: string): Promise<string | void> {

@@ -45,6 +45,30 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
+/** Counts the time in which this process ran. It tells a stop (Ctrl-Z, a suspended machine) by a look that comes much later than the one before, so look often. */
+export class Awake {
+  #sum = 0
+  #last = now()
+
+  /** Milliseconds since it was made, those between two looks left out when they were more than `STOPPED_MS`. */
+  get ms(): number {
+    const at = now()
+    const since = at - this.#last
+    this.#last = at
+    if (since <= STOPPED_MS) this.#sum += since
+    return this.#sum
+  }
+}
+
+const LOOK_MS = 500
+const STOPPED_MS = LOOK_MS + STALL_MS
+
+/** Waits until this process has run for `ms`; ends early, without an error, when the signal aborts. */
+export async function awake(ms: number, signal?: AbortSignal): Promise<void> {
+  const clock = new Awake()
+  for (let left = ms; left > 0 && signal?.aborted !== true; left = ms - clock.ms) await pause(Math.min(left, LOOK_MS), signal)
+}
+
 /** A promise with its settlers outside (Node 20 has no Promise.withResolvers). */
 export interface Deferred<T> {
   readonly promise: Promise<T>

@@ -28,8 +28,9 @@ export function help(all: boolean): string {
     'also a variable: NBTRUN_OPT_WAIT_FOR for --wait-for; the option wins. TIME is',
     'seconds, or has a unit: 250ms, 2.5s, 10m, 1h.',
     '',
-    'Exit codes: that of PROGRAM; 75 the share is full, try again later; 125 nbtrun',
-    'failed; 126 PROGRAM cannot be executed; 127 it was not found.',
+    'Exit codes: that of PROGRAM; 75 the share is full, try again later; 124 its time',
+    'limit ended it; 125 nbtrun failed; 126 PROGRAM cannot be executed; 127 it was',
+    'not found.',
   ].join('\n')
 }
 

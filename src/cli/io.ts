@@ -2,7 +2,7 @@ import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
 import { spell } from '../base/time.ts'
 import { type RunIo, staleLine } from '../run/events.ts'
-import { endLine, givenBackLine, reapedLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { endLine, givenBackLine, queuedLine, reapedLine, receiptText, startLines, survivorsLine } from './lines.ts'
 import { errorLine, print } from './report.ts'
 
 /** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
@@ -15,25 +15,35 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
     tell(event) {
       switch (event.type) {
         case 'progress':
-          return progress.now(event.doing, event.worthSayingAfterMs)
-        case 'started':
+          return progress.now(event.doing === undefined ? undefined : `${event.doing} ...`, event.worthSayingAfterMs)
+        case 'queued':
+          return progress.now(queuedLine(event), QUEUED_MS)
+        case 'launched':
           progress.now()
           return verbose ? startLines(event).forEach(print) : undefined
-        case 'ended':
+        case 'unused':
           return verbose ? print(endLine(event)) : undefined
-        case 'given-back':
+        case 'time-limit':
+          return settings.quiet ? undefined : print(`${event.program} is being ended: its time limit of ${spell(event.limitMs)} is over`)
+        case 'returned':
           progress.now()
           return verbose && event.end !== 'nothing-held' ? print(givenBackLine(event)) : undefined
         case 'verified':
           // what makes the run fail is said when it does
           if (event.verified === false) return settings['strict-teardown'] ? undefined : print(`${event.text} [TEARDOWN_FAILED]`)
           return verbose || event.verified === null ? print(event.text) : undefined
-        case 'survivors':
-          return settings.quiet ? undefined : print(survivorsLine(event))
+        case 'lingering':
+          return settings.quiet || event.cause !== 'taken' ? undefined : print(survivorsLine(event))
         case 'warning':
           return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
-        case 'step':
+        case 'requested':
+        case 'obtained':
+        case 'denied': // the run fails of it, and says so
+        case 'mapped':
+        case 'quit':
           return undefined
+        case 'dequeued':
+          return progress.now()
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
         case 'reconnected':
@@ -55,6 +65,9 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
   }
 }
 
+/** A place that changes at once is not worth a line. */
+const QUEUED_MS = 200
+
 /** Says what takes long, once it has taken long. */
 class Progress {
   readonly #on: boolean
@@ -66,6 +79,6 @@ class Progress {
 
   now(doing?: string, afterMs = 500): void {
     clearTimeout(this.#timer)
-    if (doing !== undefined && this.#on) this.#timer = setTimeout(() => print(`${doing} ...`), afterMs).unref()
+    if (doing !== undefined && this.#on) this.#timer = setTimeout(() => print(doing), afterMs).unref()
   }
 }

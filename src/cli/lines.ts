@@ -1,9 +1,28 @@
 import { spell } from '../base/time.ts'
-import type { Ended, GivenBack, Started, Survivors } from '../run/events.ts'
+import type { Ended, GivenBack, Lingering, Queued, Started, Survivor } from '../run/events.ts'
 import type { Reaped } from '../run/reap.ts'
 import type { End, Receipt } from '../run/receipt.ts'
+import type { Lack } from '../seat/lack.ts'
 
 /** The lines for people, without `nbtrun: ` in front: pure functions of what happened. */
+
+const LACKING: Record<Lack, (share: string) => string> = {
+  seat: share => `${share} is full`,
+  network: share => `${share} cannot be reached yet`,
+  name: share => `a name for ${share} is held by somebody else`,
+}
+
+/** `//srv/cad is full; waiting up to 10 min, 2nd in line on this machine` */
+export function queuedLine({ share, lack, place, waitMs }: Queued): string {
+  const why = lack === undefined ? share : LACKING[lack](share)
+  return `${why}; waiting up to ${spell(waitMs)}, ${ordinal(place)} in line on this machine`
+}
+
+/** 1st, 2nd, 3rd, 4th, 11th. */
+function ordinal(n: number): string {
+  const teen = n % 100 >= 11 && n % 100 <= 13
+  return `${n}${teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')}`
+}
 
 export function startLines({ shares, program }: Started): string[] {
   return shares.map(share => {
@@ -20,14 +39,18 @@ export function endLine({ program, exit, signal, graceMs, children = 0 }: Ended 
   return `${who}, ${how}${graceMs > 0 ? `; grace ${spell(graceMs)}` : ''}`
 }
 
-export function survivorsLine({ program, survivors }: Survivors): string {
-  const named = survivors.map(({ pid, name }) => `${name} (${pid})`).join(', ')
-  return `${program} is gone; the share is taken from ${named === '' ? 'nobody' : named}`
+export function survivorsLine({ program, users }: Pick<Lingering, 'program' | 'users'>): string {
+  return `${program} is gone; the share is taken from ${users.length === 0 ? 'nobody' : users.map(spellSurvivor).join(', ')}`
 }
 
-export function reapedLine({ run, gone, left }: Reaped): string {
+/** `app (4711) with x.dbf open` */
+function spellSurvivor({ pid, name, files }: Survivor): string {
+  return `${name} (${pid})${files.length === 0 ? '' : ` with ${files.join(', ')} open`}`
+}
+
+export function reapedLine({ dead, gone, left }: Reaped): string {
   const parts = [...(gone.length === 0 ? [] : [`gave back ${gone.join(', ')}`]), ...left]
-  return `run ${run} is dead; ${parts.length === 0 ? 'it had left nothing' : parts.join('; ')}`
+  return `run ${dead} is dead; ${parts.length === 0 ? 'it had left nothing' : parts.join('; ')}`
 }
 
 const END: Record<End, string> = {
@@ -43,12 +66,12 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
 
 /** The receipt as people's text: one fact a line. */
 export function receiptText(receipt: Receipt): string[] {
-  const { run, program, shares, steps, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
+  const { run, program, shares, steps, waitedMs, attempts, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
   const lines = [`receipt of run ${run}`]
-  if (program !== null)
-    lines.push(
-      `  program ${program.path} (pid ${program.pid}): ${program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`}`,
-    )
+  if (program !== null) {
+    const how = program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`
+    lines.push(`  program ${program.path} (pid ${program.pid}): ${how}${program.timedOut ? ', at its time limit' : ''}`)
+  }
   for (const s of shares) {
     const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
     lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`)
@@ -58,8 +81,9 @@ export function receiptText(receipt: Receipt): string[] {
     const result = step.ok ? (step.status ?? 'ok') : `failed: ${step.error ?? step.status ?? 'no reason given'}`
     lines.push(`  ${spell(step.atMs)}: ${step.phase} ${step.name}, ${result} (${spell(step.ms)})`)
   }
+  if (attempts > 1) lines.push(`  had its shares at try ${attempts}, after ${spell(waitedMs)}`)
   if (reconnects > 0) lines.push(`  connections lost and set up anew: ${reconnects}`)
-  for (const { pid, name } of survivors) lines.push(`  still running: ${name} (${pid})`)
+  for (const survivor of survivors) lines.push(`  still running: ${spellSurvivor(survivor)}`)
   for (const warning of warnings) lines.push(`  warning: ${warning}`)
   if (error !== null) lines.push(`  failed: ${error.message} (${error.code})`)
   const grace = graceMs > 0 ? `, grace ${spell(graceMs)}` : ''

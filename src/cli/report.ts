@@ -39,9 +39,10 @@ export function report(thrown: unknown, verbose: number): number {
   return exitCode(error)
 }
 
-/** 128 + n where a signal cancelled the run before the program started; else the code's own. */
+/** 128 + n where a signal cancelled the run before the program started; what `--busy-exit-code` says where there was no seat; else the code's own. */
 function exitCode(error: NbtrunError): number {
-  const { signal } = error.facts
+  const { signal, exit } = error.facts
+  if (typeof exit === 'number') return exit
   const number = typeof signal === 'string' && error.code === 'CANCELLED' ? Object.entries(constants.signals).find(([name]) => name === signal)?.[1] : undefined
   return number === undefined ? error.exit : 128 + number
 }

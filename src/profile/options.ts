@@ -62,6 +62,25 @@ export const OPTIONS = {
   anonymous: { kind: 'flag', common: true, help: 'log in as nobody', parse: yes },
   guest: { kind: 'flag', common: true, help: 'log in as guest, without a password', parse: yes },
   grace: { kind: 'one', arg: 'TIME', common: true, help: 'hold the share this long after its last user is gone', parse: duration },
+  wait: {
+    kind: 'one',
+    arg: 'TIME',
+    short: 'w',
+    common: true,
+    fallback: 0,
+    help: 'wait up to this long for a seat on a full share, and for a network that is not there yet',
+    parse: duration,
+  },
+  'busy-exit-code': {
+    kind: 'one',
+    arg: 'N',
+    short: 'E',
+    common: true,
+    fallback: 75,
+    help: 'exit code when there is no seat, at once or within --wait',
+    parse: text => whole(text, 0, 255),
+  },
+  'time-limit': { kind: 'one', arg: 'TIME', common: true, help: 'end the program and all it started after this long, with exit code 124', parse: timeout },
   'wait-for': {
     kind: 'one',
     arg: 'tree|app',
@@ -160,7 +179,7 @@ export const OPTIONS = {
     help: 'an administrator of the server, who may ask for its sessions; as --auth-file',
     parse: filled,
   },
-  events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write each step as a line of JSON', parse: sink },
+  events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write what happens, a line of JSON each', parse: sink },
   'strict-teardown': { kind: 'flag', common: false, help: 'exit 125 when something could not be given back', parse: yes },
 } as const satisfies Record<string, Option<unknown>>
 

@@ -1,27 +1,75 @@
 import { NbtrunError } from '../base/errors.ts'
+import { LANGUAGES } from './quoting.ts'
 import { shown } from './values.ts'
 
-/** The scripts in templates/. Each works as it stands, with an example's words on its one nbtrun line; `render` puts the user's there. */
+interface Template {
+  readonly file: string
+  readonly language: keyof typeof LANGUAGES
+  readonly about: string
+  /** What the file has in the user's place: options, then the program. */
+  readonly example: readonly string[]
+  readonly program: readonly string[]
+}
+
+/** The scripts in templates/. Each works as it stands, with an example's words behind its nbtrun; `render` puts the user's there. */
 export const TEMPLATES = {
   login: {
     file: 'login.sh',
+    language: 'sh',
     about: 'login script: the share is there while one program runs',
     example: ['--share', '//server/app', '--grace', '5s'],
     program: ['app'],
   },
   'metered-launcher': {
     file: 'metered-launcher.sh',
+    language: 'sh',
     about: 'launcher of a program licensed by connections; says when the seat is taken',
     example: ['--share', '//server/cad'],
     program: ['cad.exe'],
   },
+  desktop: {
+    file: 'launcher.desktop',
+    language: 'desktop',
+    about: 'the same as a menu entry; says by notify-send what nobody sees on stderr',
+    example: ['--share', '//server/cad'],
+    program: ['cad.exe'],
+  },
+  systemd: {
+    file: 'program.service',
+    language: 'systemd',
+    about: 'systemd user unit: a program with its share, tried again while it is full',
+    example: ['--share', '//server/app'],
+    program: ['app'],
+  },
+  ansible: {
+    file: 'run.yml',
+    language: 'sh',
+    about: 'Ansible playbook: a program with its share on each host',
+    example: ['--share', '//server/app', '--auth-file', '/etc/nbtrun/server.auth'],
+    program: ['app'],
+  },
   logon: {
     file: 'logon.cmd',
+    language: 'cmd',
     about: 'Windows logon script: net use, the program, net use /delete as one run',
     example: ['--share', '//server/app', '--grace', '5s'],
     program: ['app.exe'],
   },
-} as const satisfies Record<string, { file: string; about: string; example: readonly string[]; program: readonly string[] }>
+  'logon-powershell': {
+    file: 'logon.ps1',
+    language: 'powershell',
+    about: 'the same for PowerShell',
+    example: ['--share', '//server/app', '--grace', '5s'],
+    program: ['app.exe'],
+  },
+  'metered-launcher-cmd': {
+    file: 'metered-launcher.cmd',
+    language: 'innerCmd',
+    about: 'metered-launcher for Windows',
+    example: ['--share', '//server/cad'],
+    program: ['cad.exe'],
+  },
+} as const satisfies Record<string, Template>
 
 export type TemplateName = keyof typeof TEMPLATES
 
@@ -32,34 +80,12 @@ export function templateName(word: string): TemplateName {
   return name
 }
 
-/** The template's text with `options` and `program` as the words of its nbtrun line, each quoted for the script's language. */
+/** The template's text with `options` and `program` in place of its example's words, each quoted for the script's language. */
 export function render(name: TemplateName, text: string, options: readonly string[], program: readonly string[]): string {
-  const cmd = TEMPLATES[name].file.endsWith('.cmd')
-  const words = [...options, '--', ...program].map(word => (/^--[a-z-]*$/.test(word) ? word : cmd ? quoteCmd(word) : quoteSh(word)))
-  const line = /^((?:exec )?nbtrun) .*?( "\$@"| %\*)?\r?$/m
-  if (!line.test(text)) throw new NbtrunError('INTERNAL', `template ${name} has no nbtrun line`)
-  const script = text.replace(line, (_, start: string, rest = '') => `${start} ${words.join(' ')}${rest as string}`)
-  return cmd ? script.replace(/\r?\n/g, '\r\n') : script
-}
-
-/** A word for sh: in single quotes nothing is special but the quote itself. */
-export function quoteSh(word: string): string {
-  return `'${oneLine(word).replaceAll("'", "'\\''")}'`
-}
-
-/**
- * A word for a batch file that is read with delayed expansion off. Inside double quotes cmd leaves & | < > ( ) ^ ! alone, at every level it may
- * pass (npm's nbtrun.cmd is one more); only % must be doubled. A quote becomes two, which cmd sees as closed and opened again and the
- * C runtime as one; backslashes before a quote are doubled for the latter.
- */
-export function quoteCmd(word: string): string {
-  const quoted = oneLine(word)
-    .replace(/(\\*)"/g, '$1$1""')
-    .replace(/(\\+)$/, '$1$1')
-  return `"${quoted.replaceAll('%', '%%')}"`
-}
-
-function oneLine(word: string): string {
-  if (/\p{Cc}/u.test(word)) throw new NbtrunError('USAGE', `a script cannot hold the control character in ${shown(word)}`)
-  return word
+  const { language, example, program: exampleProgram } = TEMPLATES[name]
+  const { quote, between, newline } = LANGUAGES[language]
+  const line = (...words: readonly string[]): string => words.map(quote).join(between)
+  const [before, after, more] = text.replace(/\r?\n/g, '\n').split(line(...example, '--', ...exampleProgram))
+  if (before === undefined || after === undefined || more !== undefined) throw new NbtrunError('INTERNAL', `template ${name} has not one example`)
+  return `${before}${line(...options, '--', ...program)}${after}`.replaceAll('\n', newline)
 }

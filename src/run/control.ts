@@ -2,6 +2,7 @@ import { codeOf, watchSignals, type RunSignal, type SignalWatch } from '../app/s
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
+import { awake } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
 
@@ -48,10 +49,19 @@ export class Control {
     this.#watch.stop()
   }
 
-  async #end(kill: boolean): Promise<void> {
+  /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
+  async end(kill: boolean): Promise<void> {
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
-    else if (this.#program !== undefined) await signalTree(this.#program.pid, kill ? 'SIGKILL' : 'SIGTERM') // /proc does not tell
+    else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
+  }
+
+  /** Where /proc does not tell who uses the mapping. */
+  async #endTree({ pid, exited }: Program, kill: boolean): Promise<void> {
+    await signalTree(pid, kill ? 'SIGKILL' : 'SIGTERM')
+    if (kill) return
+    const late = Symbol('late')
+    if ((await Promise.race([exited, awake(this.#killAfterMs).then(() => late)])) === late) await signalTree(pid, 'SIGKILL')
   }
 
   #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
@@ -63,7 +73,7 @@ export class Control {
       case 'term':
       case 'kill':
         this.#grace.abort()
-        return void this.#end(action === 'kill')
+        return void this.end(action === 'kill')
       case 'hurry':
         return this.#hurry.abort()
     }

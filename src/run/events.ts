@@ -1,7 +1,7 @@
 import type { NbtrunError } from '../base/errors.ts'
-import type { Step } from '../base/scope.ts'
+import type { Waiting } from '../seat/patience.ts'
 import type { Reaped } from './reap.ts'
-import type { End, Receipt } from './receipt.ts'
+import type { End, Receipt, ShareReceipt } from './receipt.ts'
 
 export interface StartedShare {
   /** `//srv/app` */
@@ -33,11 +33,8 @@ export interface Ended {
 export interface Survivor {
   readonly pid: number
   readonly name: string
-}
-
-export interface Survivors {
-  readonly program: string
-  readonly survivors: readonly Survivor[]
+  /** What it has open on the mapping: paths below where that is. */
+  readonly files: readonly string[]
 }
 
 export interface GivenBack {
@@ -45,6 +42,32 @@ export interface GivenBack {
   /** What was given back, in that order: `mapping`, `app`, `IPC$`, `session`, `connection`. */
   readonly what: readonly string[]
   readonly end: End
+}
+
+/** It waits: for its turn on this machine, or for what the last try failed of. Told at every change. */
+export interface Queued extends Waiting {
+  /** `//srv/cad` */
+  readonly share: string
+  /** How long it may wait in all. */
+  readonly waitMs: number
+}
+
+/** How the program's own process ended; others may still use the mapping. */
+export interface Quit {
+  readonly program: string
+  readonly exit: number | null
+  readonly signal: string | null
+  /** Whether `--time-limit` ended it. */
+  readonly timedOut: boolean
+}
+
+/** The program is gone, and all is held for longer, or taken from those who use it. */
+export interface Lingering {
+  readonly program: string
+  /** Others use the mapping; the grace runs; or the run ends under those who use it. */
+  readonly cause: 'users' | 'grace' | 'taken'
+  readonly users: readonly Survivor[]
+  readonly graceMs: number
 }
 
 /** A file that was open is lost to the program: what it does with it fails with EIO. */
@@ -59,27 +82,42 @@ export function staleLine({ file, why }: Stale): string {
   return `${file} is lost to those who have it open (EIO): ${why}`
 }
 
+/** The life of a run, in the words in which `--events` tells it to other programs, too (published.ts). */
+export type LifeEvent =
+  | { readonly type: 'requested'; readonly shares: readonly string[]; readonly program: string; readonly waitMs: number }
+  | ({ readonly type: 'queued' } & Queued)
+  /** The waiting is over, whether or not it was worth it. */
+  | { readonly type: 'dequeued'; readonly waitedMs: number; readonly attempts: number }
+  | { readonly type: 'obtained'; readonly shares: readonly ShareReceipt[] }
+  /** There will be no program. */
+  | { readonly type: 'denied'; readonly error: NbtrunError }
+  | { readonly type: 'mapped'; readonly shares: readonly ShareReceipt[] }
+  | ({ readonly type: 'launched'; readonly pid: number } & Started)
+  | ({ readonly type: 'quit' } & Quit)
+  | ({ readonly type: 'lingering' } & Lingering)
+  | ({ readonly type: 'returned'; readonly error: NbtrunError | undefined } & GivenBack)
+  /** The connection to a server is gone while it is needed, and could not be set up anew: what the program does on its shares fails. */
+  | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
+  | ({ readonly type: 'stale' } & Stale)
+  /** A lost connection was set up anew, in so many ms, and the program goes on. */
+  | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
+  /** What a dead run had left was given back. */
+  | ({ readonly type: 'reaped' } & Reaped)
+
 /** What a run tells while it happens. Plain data; whoever listens decides what people see of it. */
 export type RunEvent =
-  | ({ readonly type: 'started'; readonly pid: number } & Started)
-  | ({ readonly type: 'ended' } & Ended)
-  | ({ readonly type: 'survivors' } & Survivors)
-  | ({ readonly type: 'given-back' } & GivenBack)
-  | { readonly type: 'step'; readonly step: Step }
+  | LifeEvent
+  /** Nobody uses the mapping any more. */
+  | ({ readonly type: 'unused' } & Ended)
+  /** The time limit is over: the program, and whoever else uses the mapping, is being ended. */
+  | { readonly type: 'time-limit'; readonly program: string; readonly limitMs: number }
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
   /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
   /** What the servers said when they were asked, after the teardown, whether they still have a session of this run; `verified` as in the receipt. */
   | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string }
-  /** The connection to a server is gone while it is needed, and could not be set up anew: what the program does on its shares fails. */
-  | { readonly type: 'lost'; readonly server: string; readonly error: NbtrunError }
-  /** A lost connection was set up anew, in so many ms, and the program goes on. */
-  | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
-  | ({ readonly type: 'stale' } & Stale)
   /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
   | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
-  /** What a dead run had left was given back. */
-  | ({ readonly type: 'reaped' } & Reaped)
   /** The teardown failed in part, and nothing else did. */
   | { readonly type: 'not-given-back'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */

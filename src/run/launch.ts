@@ -54,10 +54,10 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   control.cancelled.throwIfAborted()
   const program = await startProgram({ words: [...mapping.enter(cwd), ...start, ...args], env, descriptors })
   control.running(program, mapping)
-  record.program = { path: found.path, from: found.from, pid: program.pid, exit: null, signal: null }
+  record.program = { path: found.path, from: found.from, pid: program.pid, exit: null, signal: null, timedOut: false }
   await mapping.entered(program.pid)
   scope.note('launch', 'program', `pid ${program.pid}`)
   const name = basename(found.path)
-  record.tell({ type: 'started', program: name, pid: program.pid, shares: record.started() })
+  record.tell({ type: 'launched', program: name, pid: program.pid, shares: record.started() })
   return { program, name }
 }

@@ -6,7 +6,8 @@ import type { Filed, Place } from './journal/place.ts'
 
 /** What was done about a dead run's entry. */
 export interface Reaped {
-  readonly run: string
+  /** Its id. */
+  readonly dead: string
   /** What was there and is no more: `folder /run/user/1000/nbtrun/7f3a0b1c`. */
   readonly gone: readonly string[]
   /** What cannot be given back here, and what to do. */
@@ -53,7 +54,7 @@ async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connection
       lines.push({ what: 'no-folder', path })
     }
   place.settle(claimed, lines, !mapped && !mayHold(entry))
-  return { run: entry.run, gone, left }
+  return { dead: entry.run, gone, left }
 }
 
 /** The same for all the dead of a journal. */

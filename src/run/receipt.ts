@@ -32,6 +32,8 @@ export interface ProgramReceipt {
   readonly pid: number
   readonly exit: number | null
   readonly signal: string | null
+  /** Whether `--time-limit` ended it. */
+  readonly timedOut: boolean
 }
 
 /** The record of a run. Readers ignore members they do not know; members are only ever added. */
@@ -42,9 +44,13 @@ export interface Receipt {
   readonly shares: readonly ShareReceipt[]
   /** Every acquisition and its undo, in the order in which they ended. */
   readonly steps: readonly Step[]
+  /** How long the run waited until it had all shares, or gave up, ms; 0 without `--wait`. */
+  readonly waitedMs: number
+  /** How often it tried to get them. Only the steps of the last try are listed. */
+  readonly attempts: number
   /** How often a lost connection was set up anew. */
   readonly reconnects: number
-  /** From the first connection to the end of the teardown, ms. */
+  /** From the beginning, or the end of the waiting, to the end of the teardown, ms. */
   readonly heldMs: number
   readonly graceMs: number
   /** What the teardown took, ms. */

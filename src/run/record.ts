@@ -5,8 +5,10 @@ import type { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
+import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
+import { published } from './published.ts'
 import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
@@ -28,6 +30,8 @@ export class Record {
   graceMs = 0
   /** From the beginning to the end of the teardown, ms. */
   heldMs = 0
+  /** What it took to get the shares. */
+  waited: Waited = { ms: 0, attempts: 0 }
   /** What the servers said afterwards. */
   verification: Verification | undefined
   /** What connections were lost of, as far as it was told. */
@@ -94,13 +98,24 @@ export class Record {
     return message !== undefined && this.#losses.has(message)
   }
 
-  exited({ code, signal }: Exit): void {
+  /** The shares are there. */
+  obtained(): void {
+    this.tell({ type: 'obtained', shares: this.#shares() })
+  }
+
+  exited(program: string, { code, signal }: Exit): void {
     if (this.program !== null) this.program = { ...this.program, exit: code, signal }
+    this.tell({ type: 'quit', program, exit: code, signal, timedOut: this.program?.timedOut ?? false })
+  }
+
+  timedOut(program: string, limitMs: number): void {
+    if (this.program !== null) this.program = { ...this.program, timedOut: true }
+    this.tell({ type: 'time-limit', program, limitMs })
   }
 
   survived(program: string, survivors: readonly Survivor[]): void {
     this.#survivors = survivors
-    this.tell({ type: 'survivors', program, survivors })
+    this.tell({ type: 'lingering', program, cause: 'taken', users: survivors, graceMs: this.graceMs })
   }
 
   /** From here on nothing is needed any more. */
@@ -112,6 +127,12 @@ export class Record {
   mapped(mapping: Mapping, seen: readonly Seen[]): void {
     this.#mapping = mapping
     this.#seen = seen
+    this.tell({ type: 'mapped', shares: this.#shares() })
+  }
+
+  /** Where the program sees its shares. */
+  get points(): readonly string[] {
+    return this.#seen.map(({ point }) => point)
   }
 
   /** Where the program sees the share with this index. */
@@ -129,7 +150,10 @@ export class Record {
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
     if (event.type === 'stale') this.#warnings.push(staleLine(event))
-    if (event.type !== 'progress') this.#events?.line({ run: this.#run, ...event })
+    if (this.#events !== undefined) {
+      const line = published(this.#run, event)
+      if (line !== undefined) this.#events.line(line)
+    }
     this.#io.tell(event)
   }
 
@@ -141,6 +165,8 @@ export class Record {
       program: this.program,
       shares: this.#shares(),
       steps: scope.steps,
+      waitedMs: round(this.waited.ms),
+      attempts: this.waited.attempts,
       reconnects: this.#reconnects,
       heldMs: round(this.heldMs),
       graceMs: round(this.graceMs),

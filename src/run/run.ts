@@ -11,7 +11,7 @@ import { launch } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace } from './reap.ts'
 import { Record } from './record.ts'
-import { connectShares } from './servers.ts'
+import { giveSeatsBack, takeSeats } from './seats.ts'
 import { tearDown } from './teardown.ts'
 import type { Verifier } from './verify.ts'
 import { untilOver } from './wait.ts'
@@ -31,21 +31,24 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const record = new Record(runId, settings, io, verifier)
   const journal = openJournal(runId, settings, words, io, record)
-  const scope = new Scope(control.cancelled, step => record.tell({ type: 'step', step }), settings['teardown-timeout'])
+  const scope = new Scope(control.cancelled, () => {}, settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
+  record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
     await verifier?.prepare()
     await reap(journal, record, io)
-    record.connected = await connectShares(scope, settings, record, io.cwd, control.cancelled, journal)
+    await takeSeats(scope, settings, record, io, control.cancelled, journal)
     const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
     failure = asError(thrown)
+    if (record.program === null) record.tell({ type: 'denied', error: failure })
   }
   const released = await tearDown(scope, record, control.hurried)
-  record.heldMs = scope.elapsed
+  if (record.connected.length > 0) await giveSeatsBack(settings, io)
+  record.heldMs = scope.elapsed - record.waited.ms
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)

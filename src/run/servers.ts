@@ -27,33 +27,34 @@ export interface Connected {
   readonly files: Files
 }
 
-/** Logs in on each server once, asking for passwords before anything is taken, and connects every share. */
-export async function connectShares(
-  scope: Scope,
-  settings: Settings,
-  record: Record,
-  cwd: string,
-  signal: AbortSignal,
-  journal: Journal,
-): Promise<readonly Connected[]> {
-  const hosts = new Map<string, Share>()
-  for (const share of settings.share) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
+/** Who logs in on each server, by its name. */
+export type Logins = ReadonlyMap<string, Given>
+
+/** Finds the passwords, or asks for them: before anything is taken, and once, however often it is tried. The caller zeroes them. */
+export async function findLogins(settings: Settings, cwd: string, signal: AbortSignal): Promise<Logins> {
   const logins = new Map<string, Given>()
   const found = await findCredentials(settings, cwd)
-  for (const [key, { host }] of hosts) logins.set(key, await complete(found, host, signal))
+  for (const [key, { host }] of hostsOf(settings)) logins.set(key, await complete(found, host, signal))
+  return logins
+}
 
+/** The shares' servers, each once. */
+function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
+  const hosts = new Map<string, Share>()
+  for (const share of shares) if (!hosts.has(share.host.toLowerCase())) hosts.set(share.host.toLowerCase(), share)
+  return hosts
+}
+
+/** Logs in on each server once and connects every share. */
+export async function connectShares(scope: Scope, settings: Settings, record: Record, logins: Logins, journal: Journal): Promise<readonly Connected[]> {
   const clientGuid = randomBytes(16)
   const servers = new Map<string, Lifeline>()
-  try {
-    for (const [key, { host }] of hosts) {
-      record.tell({ type: 'progress', doing: `connecting to ${host}` })
-      const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, journal)
-      record.watch(server, scope)
-      server.holds = settings.mapping === 'none'
-      servers.set(key, server)
-    }
-  } finally {
-    for (const { password } of logins.values()) password.fill(0)
+  for (const [key, { host }] of hostsOf(settings)) {
+    record.tell({ type: 'progress', doing: `connecting to ${host}` })
+    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, journal)
+    record.watch(server, scope)
+    server.holds = settings.mapping === 'none'
+    servers.set(key, server)
   }
   const disks = new Map<string, LastingFiles>()
   const connected: Connected[] = []

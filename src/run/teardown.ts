@@ -23,9 +23,10 @@ export async function tearDown(scope: Scope, record: Record, hurried: AbortSigna
   hurried.removeEventListener('abort', hurry)
   const undone = scope.steps.slice(before)
   const ms = now() - began
-  record.tell({ type: 'given-back', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps) })
   const bad = undone.filter(s => !s.ok)
-  return { ms, failed: notGivenBack(bad), told: bad.every(s => record.knowsLoss(s.error)) }
+  const failed = notGivenBack(bad)
+  record.tell({ type: 'returned', ms, what: undone.filter(s => s.ok).map(spoken), end: judge(scope.steps), error: failed })
+  return { ms, failed, told: bad.every(s => record.knowsLoss(s.error)) }
 }
 
 /** The steps that failed as one error; undefined where none did. */

@@ -16,6 +16,9 @@ interface Watched extends Sought {
   readonly proof: SessionProof | undefined
 }
 
+/** What the proof says. */
+type Proof = Verification & { readonly hangs?: boolean }
+
 /** A binding is asked for at most this share of the budget where an administrator can be asked, too: a server that hangs takes all it gets. */
 const PROOF_SHARE = 0.4
 /** Between two askings of a session that is on its way out, ms. */
@@ -67,7 +70,8 @@ export class Verifier {
     const { verify, 'admin-auth-file': file } = this.#settings
     const proven = await this.#proven(watched, file === undefined ? ms : ms * PROOF_SHARE)
     if (proven.verified === true || file === undefined) return proven
-    if (proven.verified === false && verify === 'ask') return proven
+    const isSure = proven.verified === false && proven.hangs !== true
+    if (isSure && verify === 'ask') return proven
     let asking: Promise<unknown> = Promise.resolve()
     try {
       const ask = (signal: AbortSignal): Promise<Listed> => {
@@ -78,7 +82,7 @@ export class Verifier {
       const asked = await within(Math.max(500, dueAt - now()), ask, `asking ${host} for its sessions`)
       if (asked.verified === null) return { verified: proven.verified, text: `${proven.text}, and ${asked.text}` }
       // a list without the session does not outweigh the server's own word that it has it
-      return proven.verified === false && asked.verified && !asked.ended ? proven : asked
+      return isSure && asked.verified && !asked.ended ? proven : asked
     } catch (thrown) {
       await within(FIN_MS, () => asking).catch(() => {}) // a session of the administrator is given back, too
       const why = `${host} could not be asked for its sessions: ${asError(thrown).message}`
@@ -87,7 +91,7 @@ export class Verifier {
   }
 
   /** By the proof, until the session is gone or the time is up: a session whose connection broke takes its time. */
-  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Verification> {
+  async #proven({ connection, proof, nameless }: Watched, ms: number): Promise<Proof> {
     const { host, dialect, transport } = connection
     if (proof === undefined) {
       const why = nameless ? 'a session that cannot sign has no proof' : `SMB ${dialect} has no proof for it`
@@ -101,6 +105,8 @@ export class Verifier {
         const to = { ...transportOf(this.#settings, host), mode: transport.kind, port: transport.port, timeoutMs }
         const answer = await within(timeoutMs + FIN_MS, signal => proof.ask({ ...to, signal }), `asking ${host} for the session`)
         if (answer === 'gone') return { verified: true, text: `${host} says that the session is gone` }
+        if (answer === 'hangs')
+          return { verified: false, hangs: true, text: `${host} still has the session: it answers others, but what serves this one hangs` }
         if (now() > patientUntil) return { verified: false, text: `${host} still has the session` }
       } catch (thrown) {
         return { verified: null, text: `whether ${host} has the session is not known: ${asError(thrown).message}` }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import { Scope, type Step } from '../base/scope.ts'
 import { connectTree, logIn } from './acquire.ts'
@@ -33,7 +34,7 @@ export interface CallOptions {
 /** Logs in on a server. Throws NbtrunError; after a failure nothing is held. */
 export async function connect(host: string, options: ConnectOptions): Promise<Client> {
   const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal, ...terms } = options
-  const scope = new Scope(signal ?? new AbortController().signal)
+  const scope = new Scope(signal ?? neverAborted())
   const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
@@ -54,6 +55,13 @@ export async function connect(host: string, options: ConnectOptions): Promise<Cl
   } finally {
     credentials.wipe()
   }
+}
+
+/** For as many calls at once as there may be. */
+function neverAborted(): AbortSignal {
+  const { signal } = new AbortController()
+  setMaxListeners(0, signal)
+  return signal
 }
 
 /** A session on a server, with what is held through it. */

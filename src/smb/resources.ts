@@ -76,7 +76,11 @@ export interface Session extends Resource {
   proof(): SessionProof | undefined
 }
 
-export type Proven = 'gone' | 'there'
+/**
+ * `hangs`: the server never said that it ended the session, and it answers other clients, but not the one whose session it was, which it gives to a process
+ * that it still has for it.
+ */
+export type Proven = 'gone' | 'there' | 'hangs'
 
 /** Asks later, on a connection of its own, whether the server still has a session. It keeps no key and holds nothing secret. */
 export interface SessionProof {

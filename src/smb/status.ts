@@ -71,6 +71,7 @@ const ROWS = [
   [0xc000_0192, 'STATUS_NETLOGON_NOT_STARTED', 'NO_LOGON_SERVER', 'EACCES'],
   [0xc000_0193, 'STATUS_ACCOUNT_EXPIRED', 'ACCOUNT_DISABLED', 'EACCES'],
   [0xc000_0203, 'STATUS_USER_SESSION_DELETED', 'CONNECTION_LOST', 'EIO'],
+  [0xc000_0205, 'STATUS_INSUFF_SERVER_RESOURCES', 'SERVER_REFUSED', 'ENOMEM'],
   [0xc000_0224, 'STATUS_PASSWORD_MUST_CHANGE', 'PASSWORD_EXPIRED', 'EACCES'],
   [0xc000_0233, 'STATUS_DOMAIN_CONTROLLER_NOT_FOUND', 'NO_LOGON_SERVER', 'EACCES'],
   [0xc000_0234, 'STATUS_ACCOUNT_LOCKED_OUT', 'ACCOUNT_LOCKED', 'EACCES'],
@@ -108,14 +109,17 @@ export function statusName(status: number): string {
 /** What was asked for, where that changes what a status means. */
 export type Asked = 'session-setup' | 'tree-connect' | 'elsewhere'
 
-/** Some statuses mean something else for one purpose: a tree connect refused for want of resources is a full share. */
+/** Some statuses mean something else for one purpose: a login or tree connect refused for want of resources is a full server or share. */
 const MEANING: Readonly<Record<Asked, ReadonlyMap<number, Code>>> = {
   'session-setup': new Map([
+    [STATUS.INSUFFICIENT_RESOURCES, 'SHARE_FULL'],
+    [STATUS.INSUFF_SERVER_RESOURCES, 'SHARE_FULL'],
     // no mechanism is left to log in by
     [STATUS.NOT_SUPPORTED, 'NTLM_REFUSED'],
   ]),
   'tree-connect': new Map([
     [STATUS.INSUFFICIENT_RESOURCES, 'SHARE_FULL'],
+    [STATUS.INSUFF_SERVER_RESOURCES, 'SHARE_FULL'],
     [STATUS.OBJECT_NAME_NOT_FOUND, 'SHARE_NOT_FOUND'],
   ]),
   elsewhere: new Map(),

@@ -10,7 +10,7 @@ import { statusResponse } from '../../src/nbt/name-messages.ts'
 import { namePacket, RECORD, type StatusName } from '../../src/nbt/name-packets.ts'
 import { parseName, spellName } from '../../src/nbt/names.ts'
 import { type SessionPacket, sessionPacket } from '../../src/nbt/session.ts'
-import { type Lab, useLab } from './index.ts'
+import { type Lab, type Outcome, useLab } from './index.ts'
 import { nbtrun, noMapping, nothingLeft, script } from './nbtrun.ts'
 
 const FILES = parseName('FILES', 0x20)
@@ -93,6 +93,12 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
   })
 
   const run = () => nbtrun(lab, ['{mount}/work'], { share: `//${here}/app`, options: ['--transport', 'nbt'] })
+  /** Q251166's NET VIEW of an address. */
+  const shares = () => lab.run('client1', ['nbtrun', 'shares', `//${here}`, '--transport', 'nbt', '--auth-file', lab.authFile()])
+  const listed = ({ code, stdout, stderr }: Outcome): void => {
+    assert.deepEqual([code, stderr], [0, ''])
+    for (const share of ['app +disk', 'cad +disk', 'IPC\\$ +IPC']) assert.match(stdout, new RegExp(`^${share} `, 'm'))
+  }
 
   for (const [title, role, calls, asked] of [
     ['takes *SMBSERVER', { answer: () => 'taken', node: 'answers' }, ['*SMBSERVER<20>'], false],
@@ -104,21 +110,25 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
     ],
     ['takes *SMBSERVER, its port 137 is dropped', { answer: () => 'taken', node: 'dropped' }, ['*SMBSERVER<20>'], false],
   ] as const satisfies readonly (readonly [string, Role, readonly string[], boolean])[]) {
-    test(`${title}: the program runs`, async () => {
+    test(`${title}: the program runs, and its shares are listed`, async () => {
       await using player = await Player.start(here, role, lab.server().address)
       const { code, stdout, stderr } = await run()
       assert.deepEqual([code, stdout, stderr], [0, 'ran\n', ''])
       assert.deepEqual([player.calls, player.asked > 0], [calls, asked])
+      listed(await shares())
+      assert.deepEqual(player.calls, [...calls, ...calls])
       await nothingLeft(lab)
     })
   }
 
-  test('sends callers to another host: the program runs there', async () => {
+  test('sends callers to another host: the program runs there, and its shares are listed', async () => {
     const retarget: SessionPacket = { type: 'retarget', address: lab.server().address, port: 139 }
     await using player = await Player.start(here, { answer: () => retarget, node: 'dropped' }, lab.server().address)
     const { code, stdout, stderr } = await run()
     assert.deepEqual([code, stdout, stderr], [0, 'ran\n', ''])
     assert.deepEqual(player.calls, ['*SMBSERVER<20>'])
+    listed(await shares())
+    assert.deepEqual(player.calls, ['*SMBSERVER<20>', '*SMBSERVER<20>'])
     await nothingLeft(lab)
   })
 

@@ -24,6 +24,11 @@ const GROUPS = {
   fuse3: { fusermount3: 'fuse3' },
   nbtscan: { nbtscan: 'nbtscan' },
   wine: { wine: 'wine', wine64: 'wine64' },
+  desktop: { 'desktop-file-validate': 'desktop-file-utils', gio: 'libglib2.0-bin' },
+  systemd: { systemd: 'systemd', 'systemd-analyze': 'systemd' },
+  ansible: { 'ansible-playbook': 'ansible-core' },
+  zsh: { zsh: 'zsh' },
+  fish: { fish: 'fish' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>
 

@@ -9,7 +9,7 @@ import { nbtrunReceipt, noLab, type Call, type WithReceipt } from './nbtrun.ts'
 /** A session only: no mapping is needed to see whether it is gone. */
 const SESSION = ['--mapping', 'none', '--grace', '0']
 
-describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
+describe('a verified teardown', { skip: noLab, timeout: 180_000 }, () => {
   let lab: Lab
   before(async () => {
     // a server without multi-channel binds no session to another connection
@@ -93,12 +93,13 @@ describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
   })
 
   /** The process that serves the session is stopped while the program runs: LOGOFF is not answered, and the session stays. */
-  async function stopped(options: readonly string[]): Promise<WithReceipt & { resume(): void }> {
+  async function stopped(options: readonly string[], server = 'srv'): Promise<WithReceipt & { resume(): void }> {
     const folder = join(lab.host('client1').folder, 'tmp', 'root')
     const [started, go] = [join(folder, 'started'), join(folder, 'go')]
-    const going = run(options, { program: ['sh', '-c', `: >${started}; until [ -e ${go} ]; do sleep 0.05; done; rm ${started} ${go}`] })
+    const program = ['sh', '-c', `: >${started}; until [ -e ${go} ]; do sleep 0.05; done; rm ${started} ${go}`]
+    const going = run(options, { program, share: `//${server}/app` })
     while (!existsSync(started)) await Promise.race([pause(20), going.then(() => assert.fail('it ended before it began'))])
-    const [pid, ...others] = lab.server().workers()
+    const [pid, ...others] = lab.server(server).workers()
     assert.deepEqual([pid === undefined, others.length], [false, 0])
     process.kill(pid!, 'SIGSTOP')
     writeFileSync(go, '')
@@ -121,11 +122,27 @@ describe('a verified teardown', { skip: noLab, timeout: 60_000 }, () => {
     await lab.server().untilSessions(0)
   })
 
-  test('and, without an administrator, that it cannot know', async () => {
-    const outcome = await stopped(['--verify', '--teardown-timeout', '2s', '--strict-teardown'])
+  for (const [server, how, says] of [
+    ['srv', 'others are answered, this run is not', 'srv still has the session: it answers others, but what serves this one hangs'],
+    ['single', 'a server that binds no sessions tells one that it has from one that never was', 'single still has the session'],
+  ] as const)
+    test(`and so without an administrator: ${how}`, async () => {
+      const outcome = await stopped(['--verify', '--teardown-timeout', '4s'], server)
+      try {
+        const { code, receipt } = outcome
+        assert.deepEqual([code, receipt.end, receipt.verified, receipt.verification], [0, 'forced', false, says])
+        assert.equal((await lab.server(server).sessions()).length, 1)
+      } finally {
+        outcome.resume()
+      }
+      await lab.server(server).untilSessions(0)
+    })
+
+  test('and, where the dialect knows no proof either, that it cannot know', async () => {
+    const outcome = await stopped(['--verify', '--max-dialect', '2.1', '--teardown-timeout', '2s', '--strict-teardown'])
     outcome.resume()
     assert.deepEqual([outcome.code, outcome.receipt.verified], [125, null])
-    assert.match(outcome.receipt.verification ?? '', /^whether srv has the session is not known: /)
+    assert.match(outcome.receipt.verification ?? '', /^whether srv has the session is not known: SMB 2\.1 has no proof for it$/)
     await lab.server().untilSessions(0)
   })
 

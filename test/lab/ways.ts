@@ -20,7 +20,7 @@ export function acceptWay({ way, user, read = 'polled' }: WayTested): void {
   const kind = way === 'c' ? 'shared' : 'private'
   const polled = read === 'polled'
   const skip = noMapping || (way === 'c' && user !== undefined && missing('fuse3'))
-  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 110_000 }, () => {
+  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 250_000 }, () => {
     let lab: Lab
     before(async () => {
       lab = await useLab()

@@ -42,8 +42,8 @@ describe('a connection that the server closed while the program idled', { skip: 
         ['mapping', 'folders', 'TREE_DISCONNECT app', 'TREE_DISCONNECT IPC$', 'LOGOFF srv', 'FIN srv'].map(name => `${name}: true`),
       )
       assert.deepEqual(
-        events.filter(({ type }) => type === 'reconnected' || type === 'lost').map(({ type }) => type),
-        ['reconnected'],
+        events.flatMap(event => (event.type === 'lost' ? 'lost' : event.type === 'obtained' && 'again' in event ? 'again' : [])),
+        ['again'],
       )
       assert.equal(readFileSync(disk('note'), 'utf8'), 'after')
     })
@@ -113,7 +113,7 @@ describe('a connection that the server closed while the program idled', { skip: 
     assert.equal(await puppet.ask("os.close(d['grown'])"), 'None')
     assert.equal(await puppet.ask("[op('grown', RW), get('grown')]"), "['open', 'onemore']")
     const { stderr, events, receipt } = await puppet.end()
-    const stale = events.flatMap(event => (event.type === 'stale' ? event.file : []))
+    const stale = events.flatMap(event => (event.type === 'lost' && 'file' in event ? event.file : []))
     assert.deepEqual(
       stale.sort(),
       names

@@ -4,6 +4,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 export interface Meddler {
   readonly fromServer?: (frame: Buffer, tell: Wire) => Buffer | undefined
   readonly fromClient?: (frame: Buffer, tell: Wire) => Buffer | undefined
+  /** The client's FIN: false keeps it from the server. */
+  readonly fin?: (tell: Wire) => boolean
 }
 
 /** Both ends of one connection, for what a meddler does by itself. */
@@ -46,7 +48,7 @@ export async function proxy(target: { readonly host: string; readonly port: numb
           to.write(Buffer.concat([header, out]))
         }
       })
-      from.on('end', () => to.end())
+      from.on('end', () => (from === client && meddler.fin?.(wire) === false ? undefined : to.end()))
       from.on('error', () => to.destroy())
       from.on('close', () => sockets.delete(from))
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../src/base/time.ts'
-import type { RunEvent } from '../../src/run/events.ts'
+import type { Published } from '../../src/run/published.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import type { Lab } from '../lab/index.ts'
 import { lines } from '../lab/lines.ts'
@@ -12,7 +12,7 @@ export interface End {
   readonly code: number | undefined
   readonly stderr: string
   readonly receipt: Receipt
-  readonly events: readonly RunEvent[]
+  readonly events: readonly Published[]
 }
 
 let runs = 0
@@ -61,11 +61,11 @@ export class Puppet implements AsyncDisposable {
     return this.#says()
   }
 
-  get events(): RunEvent[] {
+  get events(): Published[] {
     return readFileSync(this.#files.events, 'utf8')
       .split('\n')
       .filter(line => line !== '')
-      .map(line => JSON.parse(line) as RunEvent)
+      .map(line => JSON.parse(line) as Published)
   }
 
   /** Whatever becomes of the test. The program reads the same pipe as nbtrun: without its end it would outlive nbtrun, and hold our pipes open. */

@@ -8,6 +8,7 @@ import { execa } from 'execa'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { connect } from '../../src/smb/index.ts'
 import { COMMAND } from '../../src/smb/smb2/header.ts'
+import { STATUS } from '../../src/smb/status.ts'
 import { type Lab, startLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { field, type Meddler, proxy, type Proxy } from './proxy.ts'
@@ -86,4 +87,49 @@ describe('a session that was left on the server', { skip: noLab, timeout: 60_000
     assert.equal(receipt.verified, false)
     assert.deepEqual(await users(), ['boss'])
   })
+
+  for (const [what, meddle, why] of [
+    [
+      'a server that binds no sessions, whichever it has',
+      // as Windows does without multi-channel: [MS-SMB2] 3.3.5.5
+      (frame: Buffer) => (field.status(frame) === STATUS.USER_SESSION_DELETED ? restated(frame, STATUS.REQUEST_NOT_ACCEPTED) : frame),
+      /^whether 127\.0\.0\.1 has the session is not known: .* answers a request for the session with STATUS_REQUEST_NOT_ACCEPTED$/,
+    ],
+    [
+      'one that refuses to be asked',
+      (frame: Buffer) => (field.status(frame) === STATUS.USER_SESSION_DELETED ? restated(frame, STATUS.ACCESS_DENIED) : frame),
+      /^whether 127\.0\.0\.1 has the session is not known: .* answers a request for the session with STATUS_ACCESS_DENIED$/,
+    ],
+    [
+      'one that said goodbye and hangs then',
+      (frame: Buffer, connection: number) => (connection === 1 ? undefined : frame),
+      /^whether 127\.0\.0\.1 has the session is not known: what served it on 127\.0\.0\.1 hangs since it was ended$/,
+    ],
+    [
+      'one that says nothing to anybody then',
+      (frame: Buffer, connection: number) => (connection > 0 ? undefined : frame),
+      /^whether 127\.0\.0\.1 has the session is not known: (waiting for the answer to NEGOTIATE|asking 127\.0\.0\.1 for the session) took longer than/,
+    ],
+  ] as const)
+    test(`is not made up: of ${what}, nothing is known`, async () => {
+      const connections: unknown[] = []
+      const meddler: Meddler = {
+        fromServer(frame, { client }) {
+          if (!connections.includes(client)) connections.push(client)
+          return meddle(frame, connections.indexOf(client))
+        },
+      }
+      {
+        await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
+        const { receipt } = await run(between, ['--verify'])
+        assert.deepEqual([receipt.end, receipt.verified], ['acknowledged', null])
+        assert.match(receipt.verification ?? '', why)
+      }
+      await lab.server().untilSessions(0)
+    })
+
+  function restated(frame: Buffer, status: number): Buffer {
+    frame.writeUInt32LE(status, 8)
+    return frame
+  }
 })

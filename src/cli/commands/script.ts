@@ -30,7 +30,7 @@ export function run(given: Readonly<Record<string, unknown>>, rest: readonly str
   if (list === true)
     return output(
       Object.entries(TEMPLATES)
-        .map(([name, { about }]) => `${name.padEnd(18)}${about}`)
+        .map(([name, { about }]) => `${name.padEnd(22)}${about}`)
         .join('\n'),
     )
   if (typeof template !== 'string') throw new NbtrunError('USAGE', 'no template is named', { hint: 'nbtrun script --list' })
@@ -44,7 +44,7 @@ export function run(given: Readonly<Record<string, unknown>>, rest: readonly str
   resolve(used, {}, process.cwd()) // judges every value now, not at the first login
   const text = readFileSync(new URL(`templates/${file}`, packageFolder()), 'utf8')
   const script = render(name, text, Object.keys(raw).length === 0 ? example : ownWords(used), words.length === 0 ? exampleProgram : words)
-  if (typeof out === 'string') save(out, script, force === true, file.endsWith('.sh'))
+  if (typeof out === 'string') save(out, script, force === true, /\.(sh|desktop)$/.test(file))
   else output(script)
 }
 

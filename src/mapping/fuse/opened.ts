@@ -11,17 +11,29 @@ export async function openedBy(path: string): Promise<readonly Opener[]> {
   for (const pid of (await readdir('/proc')).map(Number).filter(Number.isInteger)) {
     for await (const to of linksOf(pid)) {
       if (to !== path && !to.startsWith(`${path}/`)) continue
-      openers.push({ pid, name: (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || 'gone meanwhile' })
+      openers.push({ pid, name: await nameOf(pid) })
       break
     }
   }
   return openers
 }
 
+/** What a process has open below a path, from there on, as far as we may look into it. */
+export async function openBelow(pid: number, path: string): Promise<readonly string[]> {
+  const files = new Set<string>()
+  for await (const to of linksOf(pid, [])) if (to.startsWith(`${path}/`)) files.add(to.slice(path.length + 1))
+  return [...files]
+}
+
+/** Its name, for people. */
+export async function nameOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || 'gone meanwhile'
+}
+
 /** Where the links of a process lead: its folder, its program, its descriptors. They are read, never followed. */
-async function* linksOf(pid: number): AsyncGenerator<string> {
+async function* linksOf(pid: number, besides: readonly string[] = ['cwd', 'root', 'exe']): AsyncGenerator<string> {
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => [])
-  for (const link of ['cwd', 'root', 'exe', ...descriptors.map(fd => `fd/${fd}`)]) {
+  for (const link of [...besides, ...descriptors.map(fd => `fd/${fd}`)]) {
     try {
       yield await readlink(`/proc/${pid}/${link}`)
     } catch {} // closed meanwhile

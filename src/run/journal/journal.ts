@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fsync, openSync, writeSync } from 'node:fs'
+import { closeSync, fdatasync, fdatasyncSync, fsync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import { asError, errnoOf } from '../../base/errors.ts'
@@ -17,6 +17,10 @@ export interface JournalOptions {
   /** Told, once, why nothing is on disk, and what that means. */
   readonly warn: (message: string, hint: string) => void
 }
+
+/** An entry that is longer than this is written anew. */
+const COMPACT_SIZE = 64 * 1024
+const NEWLINE = Buffer.from('\n')
 
 /** A disk that takes longer is not waited for, ms. */
 const DISK_MS = 5000
@@ -39,8 +43,10 @@ export class Journal {
   #named: Promise<void> = Promise.resolve()
   #torn = false
   #failed = false
-  /** What is not given back, as the line that says so begins. */
-  readonly #held = new Set<string>()
+  /** What was not given back: `session 1f`, and the line that says so. */
+  readonly #held = new Map<string, Line>()
+  #head: Buffer = Buffer.alloc(0)
+  #size = 0
 
   /** Takes no more than a file; the disk is waited for when a session is noted. */
   constructor({ run, shares, program, env, warn }: JournalOptions) {
@@ -51,6 +57,7 @@ export class Journal {
       this.place = Place.make(env)
       this.#fd = openSync(this.place.file(run), 'ax', 0o600)
       this.#put(head)
+      this.#head = bytesOf(head)
       this.#named = syncFolder(this.place.path)
       this.#named.catch(() => {}) // told by whoever waits for it
     } catch (thrown) {
@@ -101,22 +108,51 @@ export class Journal {
     if (this.#fd === undefined) return
     closeSync(this.#fd)
     this.#fd = undefined
-    if (noSessions) for (const what of this.#held) if (what.startsWith('session ')) this.#held.delete(what)
+    if (noSessions) for (const what of this.#held.keys()) if (what.startsWith('session ')) this.#held.delete(what)
     if (this.#held.size === 0) this.place?.remove(this.run)
   }
 
   #take(line: Line, what: string): void {
-    this.#held.add(what)
+    this.#held.set(what, line)
     this.#write(line)
   }
 
-  /** The last line needs not be written: the file goes. */
   #give(line: Line, what: string): void {
-    if (this.#held.delete(what) && this.#held.size > 0) this.#write(line)
+    if (!this.#held.delete(what)) return
+    this.#write(line)
+    if (this.#size > COMPACT_SIZE || this.#held.size === 0) this.#shorten()
+  }
+
+  /** A run that waits for a seat logs in again and again. */
+  #shorten(): void {
+    if (this.#fd === undefined) return
+    try {
+      if (this.#held.size === 0) {
+        ftruncateSync(this.#fd, this.#head.length)
+        this.#size = this.#head.length
+        this.#torn = false
+      } else this.#rewrite([...this.#held.values()])
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** Puts a file in place of it that says the same in fewer lines: it is there whole, or not at all. */
+  #rewrite(lines: readonly Line[]): void {
+    const [file, draft] = [this.place!.file(this.run), this.place!.file(`${this.run}~${this.run}`)]
+    const fd = openSync(draft, 'ax', 0o600)
+    const bytes = Buffer.concat([this.#head, ...lines.map(bytesOf)])
+    writeSync(fd, bytes)
+    fdatasyncSync(fd)
+    renameSync(draft, file)
+    closeSync(this.#fd!)
+    this.#fd = fd
+    this.#size = bytes.length
+    this.#torn = false
   }
 
   #giveAll(kind: 'folder' | 'mount'): void {
-    for (const what of this.#held) if (what.startsWith(`${kind} `)) this.#give({ what: `no-${kind}`, path: what.slice(kind.length + 1) }, what)
+    for (const what of this.#held.keys()) if (what.startsWith(`${kind} `)) this.#give({ what: `no-${kind}`, path: what.slice(kind.length + 1) }, what)
   }
 
   #write(line: Line): void {
@@ -130,9 +166,11 @@ export class Journal {
 
   /** Behind one that was cut off a line begins anew. */
   #put(line: Head | Line): void {
-    const bytes = Buffer.from(`${this.#torn ? '\n' : ''}${JSON.stringify(line)}\n`)
+    const bytes = this.#torn ? Buffer.concat([NEWLINE, bytesOf(line)]) : bytesOf(line)
     this.#torn = true
-    if (writeSync(this.#fd!, bytes) !== bytes.length) throw new Error('the disk is full')
+    const written = writeSync(this.#fd!, bytes)
+    this.#size += written
+    if (written !== bytes.length) throw new Error('the disk is full')
     this.#torn = false
   }
 
@@ -145,6 +183,10 @@ export class Journal {
       'let XDG_STATE_HOME name a folder of yours on a disk that can be written to',
     )
   }
+}
+
+function bytesOf(line: Head | Line): Buffer {
+  return Buffer.from(`${JSON.stringify(line)}\n`)
 }
 
 /** A name is on disk when its folder is. */

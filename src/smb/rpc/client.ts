@@ -30,6 +30,8 @@ const MAX_FRAGMENTS = 4096
 
 /** One interface at the other end of a pipe; calls go one after the other. [C706] 9.3. An error leaves nothing to go on with: the pipe is then closed. */
 export class RpcClient {
+  /** Bytes of all answers so far. */
+  received = 0
   readonly #pipe: Pipe
   readonly #name: string
   readonly #timeoutMs: number
@@ -130,6 +132,7 @@ export class RpcClient {
       if (((flags & PFC.FIRST) !== 0) !== (count === 0)) throw new WireError('RPC response: its first fragment is not the first', 3)
       parts.push(stub)
       length += stub.length
+      this.received += stub.length
       if (length > MAX_ANSWER) throw new WireError(`RPC response: longer than ${MAX_ANSWER} bytes`, 0)
       if ((flags & PFC.LAST) !== 0) return parts.length === 1 ? stub : Buffer.concat(parts)
     }

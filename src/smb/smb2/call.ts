@@ -21,6 +21,8 @@ export interface Call<T> {
   readonly cancel?: AbortSignal
   /** Sees the bytes that were sent, for the preauth hash. */
   readonly onSent?: (message: Buffer) => void
+  /** Said while what it ends is being given back: an answer that is not the server's fails this request alone, and what else is to be said is said. */
+  readonly parting?: boolean
   /** Gets the final answer that came after the deadline: what it granted must be given back. */
   readonly onLate?: (reply: Reply) => void
 }

@@ -2,7 +2,8 @@ import { NbtrunError } from '../../base/errors.ts'
 import { now, spell } from '../../base/time.ts'
 import { WireError } from '../../base/wire.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { STATUS } from '../status.ts'
+import type { Signer } from '../crypto/signer.ts'
+import { refused, STATUS } from '../status.ts'
 import type { Transport } from '../transport.ts'
 import { requireAuthentic } from './authentic.ts'
 import type { Call, Frame, Pending, Reply } from './call.ts'
@@ -21,7 +22,8 @@ const MAX_LATE = 1024
 
 /**
  * Requests and their answers over one transport: message ids, credits, signatures, seals, deadlines. One writer; the reader only sorts answers to
- * requests. A broken, unsigned or unsealed answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
+ * requests. A broken, unsigned or unsealed answer is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted; only a goodbye fails
+ * alone of an answer that is not the server's.
  */
 export class Exchange {
   /** Answers that nobody waits for: late, repeated or unasked. */
@@ -39,6 +41,8 @@ export class Exchange {
   readonly #onFatal: (error: NbtrunError) => void
   #sweeper: NodeJS.Timeout | undefined
   #sweptAt = 0
+  /** Whose session is gone, as this frame said. */
+  #gone: Signer | undefined
   #dead: unknown
 
   /** `firstMessageId` is 1 after a multi-protocol negotiate, which uses up 0. */
@@ -118,6 +122,7 @@ export class Exchange {
   /** One frame from the transport: a message, or several compounded, or what seals them. */
   receive(frame: Buffer): void {
     if (this.#dead !== undefined) return
+    this.#gone = undefined
     try {
       for (const received of messagesIn(frame, this.sealers)) this.#answer(received)
       this.#startWaiting()
@@ -197,12 +202,30 @@ export class Exchange {
     const want = COMMAND[p.call.command]
     if (h.command !== want) throw new WireError(`answer to ${commandName(want)} says it is ${commandName(h.command)}`, 12)
     const interim = h.status === STATUS.PENDING && (h.flags & FLAG.ASYNC) !== 0
-    requireAuthentic(p.call, received, interim)
+    if (!this.#trusts(p, received, interim)) return
     if (interim) return this.#answerInterim(p, h.asyncId)
     const most = p.bytes + ANSWER_OVERHEAD
     if (message.length > most) throw new WireError(`an answer to ${p.call.command} of ${message.length} bytes, where ${most} are possible`, 0)
     this.#forget(p)
     this.#settle(p, () => p.resolve(replyOf(received)))
+  }
+
+  /**
+   * An answer that is not the server's is fatal, but for one to a goodbye, of which nothing is used: that fails. So do those behind an answer in the same
+   * frame that the session is gone, which nobody can sign.
+   */
+  #trusts(p: Pending, received: Received, interim: boolean): boolean {
+    try {
+      requireAuthentic(p.call, received, interim)
+      if (received.header.status === STATUS.USER_SESSION_DELETED) this.#gone = p.call.signer
+      return true
+    } catch (thrown) {
+      const isGone = p.call.signer !== undefined && p.call.signer === this.#gone
+      if (p.call.parting !== true && !isGone) throw thrown
+      this.#forget(p)
+      this.#reject([p], isGone ? refused(STATUS.USER_SESSION_DELETED, `asking for ${p.call.command}`) : thrown)
+      return false
+    }
   }
 
   #answerInterim(p: Pending, asyncId: bigint): void {

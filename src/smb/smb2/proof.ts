@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { NbtrunError } from '../../base/errors.ts'
-import { deferred, within } from '../../base/time.ts'
+import { deferred, pause, within } from '../../base/time.ts'
 import { decode, Writer, type Codec } from '../../base/wire.ts'
 import { Credentials } from '../auth/credentials.ts'
 import { spnegoNtlm } from '../auth/spnego.ts'
@@ -36,25 +37,78 @@ export function sessionProof(connection: Connection, session: Session): SessionP
     { sessionId: id, flags: FLAG.SIGNED },
   )
   signer.sign(setup)
-  return { ask: to => askProof(connection, setup, to) }
+  return {
+    async ask(to) {
+      const answer = await askProof(connection, id, setup, to)
+      if (answer === 'hangs' && session.isLoggedOff) throw unproven(`what served it on ${connection.host} hangs since it was ended`)
+      return answer
+    },
+  }
 }
 
-async function askProof(connection: Connection, setup: Buffer, to: TransportOptions): Promise<Proven> {
+function askProof(connection: Connection, sessionId: bigint, setup: Buffer, to: TransportOptions): Promise<Proven> {
+  return conversing(connection, to, async talk => {
+    const { host, terms, offered, agreed } = connection
+    const first = await negotiated(talk, connection, to)
+    if (first === undefined) return 'hangs'
+    if (first.status !== STATUS.SUCCESS) throw unproven(`${host} answers NEGOTIATE with ${statusName(first.status)}`)
+    const now = agree(host, terms, offered, decode(negotiateResponse, first.body))
+    if (now.dialect !== agreed.dialect || now.signing !== agreed.signing) throw unproven(`${host} has another dialect now, ${now.dialect}`)
+    const { status } = await talk.say(setup, 'SESSION_SETUP')
+    if (status === STATUS.USER_SESSION_DELETED) return 'gone'
+    if (status === STATUS.MORE_PROCESSING_REQUIRED) return 'there'
+    if (status === STATUS.REQUEST_NOT_ACCEPTED) {
+      // Without multi-channel nothing is bound, and some say so before they look for the session: what do they say of one that never was?
+      const control = await talk.say(about(setup, ~sessionId & MAX_ID), 'SESSION_SETUP')
+      if (control.status === STATUS.USER_SESSION_DELETED) return 'there'
+    }
+    throw unproven(`${host} answers a request for the session with ${statusName(status)}`)
+  })
+}
+
+/**
+ * What the server says to the session's own client. Undefined where it says nothing to that one for half the time, but answers another one: connections of
+ * one ClientGuid all go to one process of a server, which hangs then.
+ */
+async function negotiated(talk: Conversation, connection: Connection, to: TransportOptions): Promise<Said | undefined> {
+  const negotiate = (clientGuid: Buffer): Buffer => message('NEGOTIATE', 0, negotiateRequest, { ...connection.offered, clientGuid }, {})
+  const answer = talk.say(negotiate(connection.offered.clientGuid), 'NEGOTIATE')
+  const answered = new AbortController()
+  const settled = answer.then(
+    () => answered.abort(),
+    () => answered.abort(),
+  )
+  const half = to.timeoutMs / 2
+  await Promise.race([settled, pause(half, answered.signal)])
+  if (!answered.signal.aborted) {
+    const asStranger = conversing(connection, { ...to, timeoutMs: Math.max(200, half - FIN_MS) }, other => other.say(negotiate(randomBytes(16)), 'NEGOTIATE'))
+    const isAnswered = await asStranger.then(
+      ({ status }) => status === STATUS.SUCCESS,
+      () => false,
+    )
+    if (isAnswered && !answered.signal.aborted) return undefined
+  }
+  return answer
+}
+
+/** The same request about another session. Its signature is wrong then, which a server without that session cannot tell. */
+function about(setup: Buffer, sessionId: bigint): Buffer {
+  const other = Buffer.from(setup)
+  const w = new Writer()
+  header.put(w, { ...decode(header, setup), messageId: SETUP_ID + 1, sessionId })
+  w.done().copy(other, 0, 0, SIGNATURE_AT)
+  return other
+}
+
+/** A connection of its own for one conversation. */
+async function conversing<T>(connection: Connection, to: TransportOptions, talk: (conversation: Conversation) => Promise<T>): Promise<T> {
   const transport = await openTransport(to)
   const conversation = new Conversation(transport, to.timeoutMs)
   const stop = (): void => transport.destroy()
   to.signal?.addEventListener('abort', stop, { once: true })
   try {
     if (transport.address !== connection.transport.address) throw unproven(`${to.host} is at ${transport.address} now, not at ${connection.transport.address}`)
-    const { offered, terms, agreed, host } = connection
-    const first = await conversation.say(message('NEGOTIATE', 0, negotiateRequest, offered, {}), 'NEGOTIATE')
-    if (first.status !== STATUS.SUCCESS) throw unproven(`${host} answers NEGOTIATE with ${statusName(first.status)}`)
-    const now = agree(host, terms, offered, decode(negotiateResponse, first.body))
-    if (now.dialect !== agreed.dialect || now.signing !== agreed.signing) throw unproven(`${host} has another dialect now, ${now.dialect}`)
-    const { status } = await conversation.say(setup, 'SESSION_SETUP')
-    if (status === STATUS.USER_SESSION_DELETED) return 'gone'
-    if (status === STATUS.MORE_PROCESSING_REQUIRED) return 'there'
-    throw unproven(`${host} answers a request for the session with ${statusName(status)}`)
+    return await talk(conversation)
   } finally {
     to.signal?.removeEventListener('abort', stop)
     await transport.finish(FIN_MS)
@@ -66,6 +120,9 @@ async function askProof(connection: Connection, setup: Buffer, to: TransportOpti
  * or login used up before it had a key, and asking again sends the same bytes again.
  */
 const SETUP_ID = 1
+const MAX_ID = 0xffff_ffff_ffff_ffffn
+/** In the header of SMB2. [MS-SMB2] 2.2.1.2. */
+const SIGNATURE_AT = 48
 const FIN_MS = 500
 
 function unproven(why: string): NbtrunError {

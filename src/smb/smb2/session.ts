@@ -31,6 +31,8 @@ export class Session extends Resource implements server.Session {
   readonly encrypted: boolean
   /** What the server answered to LOGOFF. */
   farewell: string | undefined
+  /** Whether the server said that it has ended it. */
+  isLoggedOff = false
   readonly #channel: Channel | undefined
 
   private constructor(connection: Connection, who: string, { id, answer, channel, encrypted }: Granted) {
@@ -112,15 +114,16 @@ export class Session extends Resource implements server.Session {
 
   /** For children that say goodbye while the session is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.#send(call)
+    return this.#send(this.isOpen ? call : { ...call, parting: true })
   }
 
   protected override async goodbye(): Promise<void> {
-    const reply = await this.#send({ command: 'LOGOFF', codec: empty, body: null })
+    const reply = await this.farewellRequest({ command: 'LOGOFF', codec: empty, body: null })
     const { status } = reply.header
     const unsigned = this.signer !== undefined && !this.encrypted && (reply.header.flags & FLAG.SIGNED) === 0
     this.farewell = unsigned ? `${statusName(status)} (unsigned)` : statusName(status)
     if (status !== STATUS.SUCCESS && !ALREADY_GONE.has(status)) throw refused(status, `logging off from ${this.connection.host}`)
+    this.isLoggedOff = true
   }
 
   protected override drop(): void {

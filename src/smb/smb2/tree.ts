@@ -112,7 +112,7 @@ export class Tree extends Resource implements server.Tree {
 
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.session.farewellRequest(this.#own(call))
+    return this.session.farewellRequest(this.#own(this.isOpen ? call : { ...call, parting: true }))
   }
 
   #own<T>(call: Call<T>): Call<T> {

@@ -267,3 +267,34 @@ describe('an acquire that is late', () => {
     assert.equal(opened, false)
   })
 })
+
+test('a retreat gives back what was acquired since the mark, newest first, and strikes it from the ledger', async () => {
+  const undone: string[] = []
+  const scope = new Scope(new AbortController().signal)
+  const take = (name: string, fails = false): Promise<string> =>
+    scope.acquire('connect', name, {
+      open: async () => name,
+      undo: async () => {
+        undone.push(name)
+        if (fails) throw new Error('stuck')
+      },
+      undoMs: 1000,
+    })
+  await take('first')
+  const mark = scope.mark()
+  await take('second')
+  await take('third', true)
+  const failed = await scope.retreat(mark)
+  assert.deepEqual(undone, ['third', 'second'])
+  assert.deepEqual(
+    failed.map(({ name }) => name),
+    ['third'],
+  )
+  assert.deepEqual(
+    scope.steps.map(({ name }) => name),
+    ['first'],
+  )
+  await take('again')
+  await scope.unwind()
+  assert.deepEqual(undone, ['third', 'second', 'again', 'first'])
+})

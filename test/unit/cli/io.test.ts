@@ -19,18 +19,15 @@ function told(words: readonly string[], events: readonly object[]): string {
 
 const good = [
   { type: 'progress', doing: 'connecting to h', worthSayingAfterMs: 0 },
-  { type: 'step', step: { phase: 'connect', name: 'session h', ok: true, atMs: 0, ms: 1 } },
   {
-    type: 'started',
+    type: 'launched',
     pid: 1,
     program: 'app',
     shares: [{ label: '//h/x', point: '/m', mapping: 'private', way: 'b2', dialect: '3.1.1', signed: true, encrypted: false }],
   },
-  { type: 'ended', program: 'app', exit: 0, signal: null, graceMs: 0 },
-  { type: 'step', step: { phase: 'teardown', name: 'LOGOFF h', ok: true, atMs: 0, ms: 1 } },
-  { type: 'given-back', ms: 4, what: ['mapping', 'x'], end: 'acknowledged' },
+  { type: 'unused', program: 'app', exit: 0, signal: null, graceMs: 0 },
+  { type: 'returned', ms: 4, what: ['mapping', 'x'], end: 'acknowledged' },
 ]
-const failed = { type: 'step', step: { phase: 'teardown', name: 'LOGOFF h', ok: false, atMs: 0, ms: 2000, error: 'no answer' } }
 const notGivenBack = { type: 'not-given-back', error: { line: 'LOGOFF h failed: no answer', code: 'TEARDOWN_FAILED' } }
 const lost = { type: 'lost', server: 'h', error: { message: 'reset by peer', code: 'CONNECTION_LOST' } }
 const warning = { type: 'warning', message: 'slow', hint: 'wait' }
@@ -48,6 +45,6 @@ test('with -v it says where the share is, how the program ended and what was giv
 
 test('a failed teardown and a lost connection are always said, a warning unless -q', () => {
   const errors = 'nbtrun: LOGOFF h failed: no answer [TEARDOWN_FAILED]\nnbtrun: the connection to h is lost: reset by peer [CONNECTION_LOST]\n'
-  assert.equal(told([], [failed, notGivenBack, lost, warning]), `${errors}nbtrun: slow; wait\n`)
-  assert.equal(told(['-q'], [failed, notGivenBack, lost, warning]), errors)
+  assert.equal(told([], [notGivenBack, lost, warning]), `${errors}nbtrun: slow; wait\n`)
+  assert.equal(told(['-q'], [notGivenBack, lost, warning]), errors)
 })

@@ -33,18 +33,18 @@ test('what was given back is listed with the time it took', () => {
 })
 
 test('survivors are named', () => {
-  const survivors = [
-    { pid: 12, name: 'helper' },
-    { pid: 13, name: 'sh' },
+  const users = [
+    { pid: 12, name: 'helper', files: [] },
+    { pid: 13, name: 'sh', files: ['x.dbf', 'log/y'] },
   ]
-  assert.equal(survivorsLine({ program: 'app', survivors }), 'app is gone; the share is taken from helper (12), sh (13)')
+  assert.equal(survivorsLine({ program: 'app', users }), 'app is gone; the share is taken from helper (12), sh (13) with x.dbf, log/y open')
 })
 
 test('a receipt is one fact a line', () => {
   const receipt = {
     receipt: 1 as const,
     run: '7f3a',
-    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null },
+    program: { path: '/m/app.exe', from: 'share' as const, pid: 4711, exit: 0, signal: null, timedOut: false },
     shares: [
       {
         share: '//srv/app',
@@ -67,11 +67,13 @@ test('a receipt is one fact a line', () => {
     heldMs: 5231,
     graceMs: 0,
     releasedMs: 4.1,
+    waitedMs: 0,
+    attempts: 1,
     reconnects: 0,
     end: 'acknowledged' as const,
     verified: null,
     verification: null,
-    survivors: [{ pid: 12, name: 'helper' }],
+    survivors: [{ pid: 12, name: 'helper', files: ['log', 'd/x'] }],
     error: { code: 'TIMED_OUT' as const, message: 'it took too long' },
     warnings: ['the server is slow'],
   }
@@ -81,7 +83,7 @@ test('a receipt is one fact a line', () => {
     '  //srv/app on 10.0.0.5 (dns), tcp:445, SMB 3.1.1, signed AES-GMAC',
     '    private mapping (b2) at /m, 1048576 bytes read, 0 written',
     '  5.2 s: teardown LOGOFF, STATUS_SUCCESS (0.4 ms)',
-    '  still running: helper (12)',
+    '  still running: helper (12) with log, d/x open',
     '  warning: the server is slow',
     '  failed: it took too long (TIMED_OUT)',
     '  held 5.2 s, given back in 4.1 ms: acknowledged',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { render, TEMPLATES } from '../../../src/profile/templates.ts'
+import { render, TEMPLATES, type TemplateName } from '../../../src/profile/templates.ts'
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
 const missing = ['wine', 'x86_64-w64-mingw32-gcc'].filter(program => !has(program))
@@ -23,9 +23,10 @@ const env = {
   RECORD: `Z:${record}`,
 }
 
-/** Writes its words, each behind a 0 byte, into %RECORD%; ends with 3. */
+/** Writes its words, each behind a 0 byte, into %RECORD%; ends with %CODE%. */
 const RECORDER = `
 #include <stdio.h>
+#include <stdlib.h>
 #include <windows.h>
 int wmain(int argc, wchar_t **argv) {
   FILE *out = _wfopen(_wgetenv(L"RECORD"), L"wb");
@@ -35,7 +36,7 @@ int wmain(int argc, wchar_t **argv) {
     fwrite(word, 1, strlen(word) + 1, out);
   }
   fclose(out);
-  return 3;
+  return _wtoi(_wgetenv(L"CODE"));
 }`
 
 /** As npm writes it, in what matters: one more cmd between the script and the program. */
@@ -56,12 +57,12 @@ after(() => {
   rmSync(folder, { recursive: true })
 })
 
-function cmd(script: string, path: string): { status: number | null; stderr: string } {
+function cmd(script: string, path: string, code = 3, given: readonly string[] = []): { status: number | null; stderr: string } {
   const file = join(folder, 'logon.cmd')
   writeFileSync(file, script)
   rmSync(record, { force: true })
-  const { status, stderr, error } = spawnSync('wine', ['cmd', '/d', '/c', `Z:${file}`], {
-    env: { ...env, WINEPATH: `Z:${path}` },
+  const { status, stderr, error } = spawnSync('wine', ['cmd', '/d', '/c', `Z:${file}`, ...given], {
+    env: { ...env, WINEPATH: `Z:${path}`, CODE: String(code) },
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: 120_000,
@@ -71,7 +72,8 @@ function cmd(script: string, path: string): { status: number | null; stderr: str
 }
 
 const recorded = (): string[] => readFileSync(record, 'utf8').split('\0').slice(0, -1)
-const template = readFileSync(new URL(`../../../templates/${TEMPLATES.logon.file}`, import.meta.url), 'utf8')
+const text = (name: TemplateName): string => readFileSync(new URL(`../../../templates/${TEMPLATES[name].file}`, import.meta.url), 'utf8')
+const template = text('logon')
 
 const WORDS = [
   'app.exe',
@@ -119,6 +121,26 @@ test("so it does through npm's nbtrun.cmd", { skip }, () => {
 
 test('logon.cmd says when nbtrun is not there', { skip }, () => {
   const { status, stderr } = cmd(template, folder)
+  assert.equal(status, 127)
+  assert.match(stderr, /nbtrun is not installed or not in PATH/)
+})
+
+test('metered-launcher.cmd hands every word to nbtrun, then those it was given, and ends with its code', { skip }, () => {
+  // without percent signs: Wine's cmd looks again at what a variable stood for, that of Windows does not
+  const script = render('metered-launcher-cmd', text('metered-launcher-cmd'), ['--share', '//srv/a b'], WORDS)
+  const { status, stderr } = cmd(script, exe, 3, ['/month:10', 'a b'])
+  assert.deepEqual(recorded(), ['--share', '//srv/a b', '--', ...WORDS, '/month:10', 'a b'])
+  assert.deepEqual([status, stderr], [3, ''])
+})
+
+test('metered-launcher.cmd goes on after a batch file, and says when all seats are taken', { skip }, () => {
+  const { status, stderr } = cmd(text('metered-launcher-cmd'), shim, 75)
+  assert.deepEqual(recorded(), ['--share', '//server/cad', '--', 'cad.exe'])
+  assert.deepEqual([status, stderr], [75, 'All seats are taken. Please try again when a colleague has closed the program.\r\n'])
+})
+
+test('metered-launcher.cmd says when nbtrun is not there', { skip }, () => {
+  const { status, stderr } = cmd(text('metered-launcher-cmd'), folder)
   assert.equal(status, 127)
   assert.match(stderr, /nbtrun is not installed or not in PATH/)
 })

@@ -97,7 +97,7 @@ test('--list names each template', () => {
   assert.equal(status, 0)
   assert.deepEqual(
     stdout.split('\n').map(line => line.split(' ', 1)[0]),
-    ['login', 'metered-launcher', 'logon', ''],
+    ['login', 'metered-launcher', 'desktop', 'systemd', 'ansible', 'logon', 'logon-powershell', 'metered-launcher-cmd', ''],
   )
 })
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { quoteCmd, quoteSh, render, templateName, TEMPLATES, type TemplateName } from '../../../src/profile/templates.ts'
+import { LANGUAGES, quoteCmd, quoteDesktop, quoteInnerCmd, quotePowerShell, quoteSh, quoteSystemd } from '../../../src/profile/quoting.ts'
+import { render, templateName, TEMPLATES, type TemplateName } from '../../../src/profile/templates.ts'
 
 const folder = new URL('../../../templates/', import.meta.url)
 const NAMES = Object.keys(TEMPLATES) as TemplateName[]
+const lineEnd = (name: TemplateName): string => LANGUAGES[TEMPLATES[name].language].newline
 const text = (name: TemplateName): string => readFileSync(new URL(TEMPLATES[name].file, folder), 'utf8')
 
 test('every file in templates/ is a template, and the other way round', () => {
@@ -21,21 +23,25 @@ test("with its example's words a template is its file", () => {
   for (const name of NAMES) assert.equal(render(name, text(name), TEMPLATES[name].example, TEMPLATES[name].program), text(name), name)
 })
 
-test('only the nbtrun line changes, and passes on what the launcher was given', () => {
+test('only the words behind nbtrun change', () => {
   for (const name of NAMES) {
-    const before = text(name).split('\n')
-    const rendered = render(name, text(name), ['--share', '//srv/x'], ['p', '$&', '$1']).split('\n')
-    const changed = rendered.flatMap((line, at) => (line === before[at] ? [] : [line]))
-    assert.equal(changed.length, 1, name)
-    assert.equal(rendered.length, before.length)
-    assert.match(changed[0] ?? '', /nbtrun --share ['"]\/\/srv\/x['"] -- ['"]p['"] ['"]\$&['"] ['"]\$1['"]( "\$@")?\r?$/, name)
+    const { quote, between } = LANGUAGES[TEMPLATES[name].language]
+    const words = (options: readonly string[], program: readonly string[]): string =>
+      [...options, '--', ...program].map(quote).join(between).replaceAll('\n', lineEnd(name))
+    const [before = '', after = ''] = text(name).split(words(TEMPLATES[name].example, TEMPLATES[name].program))
+    const rendered = render(name, text(name), ['--share', '//srv/x'], ['p', '$&', '$1'])
+    assert.equal(rendered, before + words(['--share', '//srv/x'], ['p', '$&', '$1']) + after, name)
   }
 })
 
-test('a batch file has CRLF line ends whatever its template has', () => {
-  assert.ok(!/[^\r]\n/.test(text('logon')), 'the file itself')
-  assert.ok(!/[^\r]\n/.test(render('logon', text('logon').replaceAll('\r', ''), [], ['a'])))
-  assert.ok(!text('login').includes('\r'))
+test('files for Windows have CRLF line ends whatever their template has, PowerShell a mark of UTF-8', () => {
+  const lone = (script: string): boolean => /[^\r]\n/.test(script)
+  for (const name of NAMES) {
+    const windows = /\.(cmd|ps1)$/.test(TEMPLATES[name].file)
+    const stripped = render(name, text(name).replaceAll('\r', ''), TEMPLATES[name].example, ['a'])
+    assert.deepEqual([lone(text(name)), lone(stripped), stripped.includes('\r')], [!windows, !windows, windows], name)
+  }
+  assert.ok(text('logon-powershell').startsWith('\ufeff'))
 })
 
 test('words are quoted for sh', () => {
@@ -52,7 +58,15 @@ test('words are quoted for cmd and for the C runtime behind it', () => {
   assert.equal(quoteCmd(''), '""')
 })
 
-test('a line break, or any control character, is refused', () => {
-  for (const quote of [quoteSh, quoteCmd])
-    for (const word of ['a\nb', 'a\rb', 'a\0b', '\u001b']) assert.throws(() => quote(word), { code: 'USAGE', message: /control character/ })
+test('words are quoted for a cmd inside a batch file and PowerShell, for desktop entries and systemd', () => {
+  assert.equal(quoteInnerCmd('100%PATH% "x"'), '"100%%pc%%PATH%%pc%% ""x"""')
+  assert.equal(quotePowerShell("it's ‘so’ $x"), "'it''s ‘‘so’’ $x'")
+  assert.equal(quoteDesktop('a $b "c" \\ 5%'), '"a \\\\$b \\\\"c\\\\" \\\\\\\\ 5%%"')
+  assert.equal(quoteSystemd('a $b "c" \\ 5%'), '"a $$b \\"c\\" \\\\ 5%%"')
+})
+
+test('a line break, or any control character, is refused in every language', () => {
+  for (const { quote } of Object.values(LANGUAGES))
+    for (const word of ['a\nb', 'a\rb', 'a\0b', '\u001b', 'a\u0085b', 'a\u2028b'])
+      assert.throws(() => quote(word), { code: 'USAGE', message: /control character/ })
 })

@@ -87,6 +87,28 @@ test('what was not given back stays in it for the next run', async () => {
   )
 })
 
+test('an entry of a run that logs in again and again stays short, and says what is held', async () => {
+  const journal = open()
+  const size = (): number => statSync(place().file('0000000a')).size
+  const head = size()
+  for (let i = 1; i <= 300; i++) {
+    await journal.session(session(i.toString(16)))
+    journal.sessionGone(i.toString(16))
+  }
+  assert.equal(size(), head)
+  await journal.session(session('ffff'))
+  for (let i = 0; i < 3000; i++) {
+    journal.folder(`/run/user/1000/nbtrun/${i}`)
+    journal.foldersGone()
+  }
+  assert.ok(size() < 100 * 1024, `${size()}`)
+  const { run, sessions, folders } = parseEntry(readFileSync(place().file('0000000a'), 'utf8'))
+  assert.deepEqual([run, sessions.map(({ id }) => id), folders, files(), warnings], ['0000000a', ['ffff'], [], ['0000000a'], []])
+  journal.sessionGone('ffff')
+  journal.end()
+  assert.deepEqual(files(), [])
+})
+
 test('a line that was cut off was written before the thing was taken; the rest counts', () => {
   const file = dead('0000000b', [
     { what: 'folder', path: '/a' },
@@ -130,7 +152,7 @@ test('the folders of a dead run go, and its entry with them', async () => {
     '0000000b',
     [home, folder].map(path => ({ what: 'folder', path })),
   )
-  assert.deepEqual(await reap(), [{ run: '0000000b', gone: [`folder ${folder}`, `folder ${home}`], left: [] }])
+  assert.deepEqual(await reap(), [{ dead: '0000000b', gone: [`folder ${folder}`, `folder ${home}`], left: [] }])
   assert.deepEqual([existsSync(home), files()], [false, []])
 })
 

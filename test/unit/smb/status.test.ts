@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { refused, saysStatus, STATUS, statusName } from '../../../src/smb/status.ts'
+import { ALREADY_GONE, refused, saysStatus, STATUS, statusName } from '../../../src/smb/status.ts'
 
 /** What a login may be refused with, and what our code for it is. [MS-ERREF] 2.3.1. */
 const LOGINS = {
@@ -45,8 +45,31 @@ test('a status means what it means for what was asked', () => {
   assert.deepEqual([code(STATUS.NOT_SUPPORTED), code(STATUS.NOT_SUPPORTED, 'session-setup')], ['FILE_ERROR', 'NTLM_REFUSED'])
   assert.deepEqual(
     [code(STATUS.INSUFFICIENT_RESOURCES), code(STATUS.INSUFFICIENT_RESOURCES, 'tree-connect'), code(STATUS.INSUFFICIENT_RESOURCES, 'session-setup')],
-    ['SERVER_REFUSED', 'SHARE_FULL', 'SERVER_REFUSED'],
+    ['SERVER_REFUSED', 'SHARE_FULL', 'SHARE_FULL'],
   )
+})
+
+/** What servers answer to who ends things twice, or has one session too many: our code, and whether what was to be ended is ended. */
+const ENDINGS = [
+  [0xc000_00c9, 'NETWORK_NAME_DELETED', 'CONNECTION_LOST', true],
+  [0xc000_0203, 'USER_SESSION_DELETED', 'CONNECTION_LOST', true],
+  [0xc000_0128, 'FILE_CLOSED', 'FILE_ERROR', true],
+  [0xc000_035c, 'NETWORK_SESSION_EXPIRED', 'CONNECTION_LOST', true],
+  [0xc000_0022, 'ACCESS_DENIED', 'ACCESS_DENIED', false],
+  [0xc000_000d, 'INVALID_PARAMETER', 'FILE_ERROR', false],
+  [0xc000_0008, 'INVALID_HANDLE', 'FILE_ERROR', false],
+  [0xc000_009a, 'INSUFFICIENT_RESOURCES', 'SHARE_FULL', false],
+  [0xc000_00ce, 'TOO_MANY_SESSIONS', 'SHARE_FULL', false],
+  [0xc000_00d0, 'REQUEST_NOT_ACCEPTED', 'SHARE_FULL', false],
+  [0xc000_0246, 'CONNECTION_COUNT_LIMIT', 'SHARE_FULL', false],
+  [0xc000_0259, 'LICENSE_QUOTA_EXCEEDED', 'SHARE_FULL', false],
+] as const
+
+test('what is gone already is told from what could not be ended, and a server that is full from one that says no', () => {
+  for (const [status, name, code, isGone] of ENDINGS) {
+    assert.equal(STATUS[name], status, name)
+    assert.deepEqual([refused(status, 'x', 'tree-connect').code, ALREADY_GONE.has(status)], [code, isGone], name)
+  }
 })
 
 test('a status without a row keeps its number', () => {

@@ -1,4 +1,5 @@
 import { asError, NbtrunError } from '../../../base/errors.ts'
+import { now } from '../../../base/time.ts'
 import { WireError, type Codec } from '../../../base/wire.ts'
 import type { Tree } from '../../resources.ts'
 import { RpcClient } from '../client.ts'
@@ -23,13 +24,15 @@ import {
   statusResponse,
 } from './messages.ts'
 
-/** A server may give a list in pieces; in no more than these. */
+/** A server may give a list in pieces; in no more than these, which are no longer together. */
 const MAX_PIECES = 256
 const MAX_ENTRIES = 100_000
+const MAX_BYTES = 16 * 1024 * 1024
 /** From the most that a session is told about to the least. */
 const SESSION_LEVELS = [502, 10, 2, 1, 0] as const satisfies readonly SessionLevel[]
-/** For one call with all its fragments, in answers' patience. */
+/** For one call with all its fragments, and for a list with all its pieces, in answers' patience. */
 const CALL_PATIENCE = 3
+const LIST_PATIENCE = 6
 
 export interface SessionList {
   /** What the server could be asked at. */
@@ -41,17 +44,19 @@ export interface SessionList {
 export class ServerService {
   readonly #rpc: RpcClient
   readonly #host: string
+  readonly #patienceMs: number
 
-  private constructor(rpc: RpcClient, host: string) {
+  private constructor(rpc: RpcClient, host: string, patienceMs: number) {
     this.#rpc = rpc
     this.#host = host
+    this.#patienceMs = patienceMs
   }
 
   /** `ipc` is the server's IPC$; the pipe is closed with it, or by `close`. */
   static async open(ipc: Tree): Promise<ServerService> {
     const { host, ioTimeoutMs } = ipc.session.connection
     const pipe = await ipc.openPipe('srvsvc')
-    return new ServerService(await RpcClient.bind(pipe, `the server service of ${host}`, SRVSVC, CALL_PATIENCE * ioTimeoutMs), host)
+    return new ServerService(await RpcClient.bind(pipe, `the server service of ${host}`, SRVSVC, CALL_PATIENCE * ioTimeoutMs), host, ioTimeoutMs)
   }
 
   close(): Promise<unknown> {
@@ -157,6 +162,8 @@ export class ServerService {
   ): Promise<Struct<S>[]> {
     const all: Struct<S>[] = []
     let resume = 0
+    const before = this.#rpc.received
+    const dueAt = now() + LIST_PATIENCE * this.#patienceMs
     for (let piece = 0; piece < MAX_PIECES; piece++) {
       const request = { server: this.#server, level, resume, ...filters } as EnumRequest<Filter>
       const answer = await this.#rpc.call(opnum, codec, request, enumResponse(codec.name, level, shape))
@@ -164,7 +171,8 @@ export class ServerService {
       if (status !== NERR.SUCCESS && status !== NERR.MORE_DATA) throw serviceError(status, doing)
       all.push(...entries)
       if (status === NERR.SUCCESS) return all
-      if (entries.length === 0 || all.length > MAX_ENTRIES || answer.resume === null || answer.resume === resume) break // more, but not from here
+      if (entries.length === 0 || answer.resume === null || answer.resume === resume) break // more, but not from here
+      if (all.length > MAX_ENTRIES || this.#rpc.received - before > MAX_BYTES || now() > dueAt) break
       resume = answer.resume
     }
     throw new WireError(`${doing}: it goes on without end`, 0)

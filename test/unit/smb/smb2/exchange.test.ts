@@ -5,6 +5,7 @@ import { NbtrunError } from '../../../../src/base/errors.ts'
 import type { Codec } from '../../../../src/base/wire.ts'
 import { signerFor } from '../../../../src/smb/crypto/signer.ts'
 import type { Call, Reply } from '../../../../src/smb/smb2/exchange.ts'
+import { empty } from '../../../../src/smb/smb2/tree-connect.ts'
 import { COMMAND, FLAG, UNSOLICITED } from '../../../../src/smb/smb2/header.ts'
 import { STATUS } from '../../../../src/smb/status.ts'
 import { noTimers } from '../../base/timers.ts'
@@ -835,12 +836,28 @@ describe('an exchange that signs', () => {
     assert.equal(await state(calls[0]!), 'BAD_SIGNATURE', 'the final answer must be signed')
   })
 
+  test('takes, too, that the session is gone under the request’s own signature, as Samba says it; what is compounded to that is gone with it', async () => {
+    const peer = newPeer()
+    await peer.grant(9)
+    const signer = newSigner()
+    const echo = { command: 'ECHO', codec: empty, body: null, signer } as const
+    const together = peer.exchange.requestAll([echo, echo], { related: false })
+    const alone = peer.echo({ signer })
+    const [first, second, third] = peer.sent
+    const flags = FLAG.SERVER_TO_REDIR | FLAG.SIGNED
+    const gone = { to: first!, status: STATUS.USER_SESSION_DELETED, flags }
+    peer.exchange.receive(compound([gone, { to: second!, status: STATUS.INVALID_PARAMETER, flags }]))
+    assert.deepEqual(await Promise.all(together.map(state)), ['done', 'CONNECTION_LOST'])
+    peer.answer(third!, { status: STATUS.INVALID_PARAMETER, flags })
+    assert.equal(await state(alone), 'BAD_SIGNATURE', 'in a frame of its own nothing speaks for it')
+  })
+
   test('refuses a wrong signature on each of these', async () => {
     const flags = FLAG.SERVER_TO_REDIR | FLAG.SIGNED
     const answers = [
       { ...INTERIM, flags: INTERIM.flags | FLAG.SIGNED },
       { as: 'LOGOFF', flags },
-      { status: STATUS.USER_SESSION_DELETED, flags },
+      { status: STATUS.NETWORK_SESSION_EXPIRED, flags },
     ] as const
     for (const answer of answers) {
       const peer = newPeer()

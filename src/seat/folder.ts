@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { lstatSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+
+/** `12-9f86d081`: the number orders them, the rest tells two of the same number apart. */
+const TICKET = /^(\d{1,15})-[0-9a-f]{8}$/
+
+/** sockaddr_un has room for so many bytes of a path, unix(7), less a name in the folder. */
+const LONGEST_FOLDER = 107 - 25
+
+/**
+ * Where those of this user and machine queue who want the same share of the same server: in $XDG_RUNTIME_DIR/nbtrun, or else in a folder among the temporary
+ * files.
+ */
+export function queueFolders(server: string, share: string, runtimeDir: string | undefined): string[] {
+  const name = `seats-${createHash('sha256').update(`${server}/${share}`.toLowerCase()).digest('hex').slice(0, 12)}`
+  const bases = [
+    ...(runtimeDir !== undefined && isAbsolute(runtimeDir) ? [join(runtimeDir, 'nbtrun')] : []),
+    join(tmpdir(), `nbtrun-${process.getuid?.() ?? 0}`),
+  ]
+  return bases.map(base => join(base, name)).filter(folder => Buffer.byteLength(folder) <= LONGEST_FOLDER)
+}
+
+/** Makes it where it can be made; false where it is not this user's alone. */
+export function makePrivate(folder: string): boolean {
+  try {
+    mkdirSync(folder, { mode: 0o700, recursive: true })
+    return isPrivate(folder)
+  } catch {
+    return false
+  }
+}
+
+/** Whether it and the folder above it are there and this user's alone: who could put something in could make others wait. */
+export function isPrivate(folder: string): boolean {
+  return [folder, dirname(folder)].every(path => {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    return stat !== undefined && stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
+  })
+}
+
+/** The tickets there, the first in line first. Whatever else lies there is nobody. */
+export function ticketsIn(folder: string): string[] {
+  let names: string[]
+  try {
+    names = readdirSync(folder)
+  } catch {
+    return []
+  }
+  return names.filter(name => TICKET.test(name)).sort(compare)
+}
+
+export function numberOf(ticket: string): number {
+  return Number(TICKET.exec(ticket)?.[1] ?? 0)
+}
+
+export function compare(one: string, other: string): number {
+  return numberOf(one) - numberOf(other) || (one < other ? -1 : one > other ? 1 : 0)
+}
+
+/** The last one out takes the folder along, and the one above it. */
+export function removeIfEmpty(folder: string): void {
+  for (const path of [folder, dirname(folder)]) {
+    try {
+      rmdirSync(path)
+    } catch {
+      return // somebody uses it
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { NbtrunError } from '../base/errors.ts'
+import { spell } from '../base/time.ts'
+import { lackOf, type Lack } from './lack.ts'
+
+/** What patience did not mend. */
+export function waited(error: NbtrunError, ms: number): NbtrunError {
+  const { code, message, facts, hint } = error
+  return new NbtrunError(code, `${message}, still after ${spell(ms)}`, { cause: error, facts, ...(hint === undefined ? {} : { hint }) })
+}
+
+const CODE = { seat: 'SHARE_FULL', network: 'CONNECT_FAILED', name: 'NAME_HELD' } as const satisfies Record<Lack, NbtrunError['code']>
+
+/** Others on this machine were first, to the end. */
+export function noTurn(lack: Lack | undefined, place: number, ms: number): NbtrunError {
+  return new NbtrunError(CODE[lack ?? 'seat'], `no seat was free within ${spell(ms)}: still number ${place} in line on this machine`)
+}
+
+export interface Wish {
+  /** `--wait`, ms. */
+  readonly waitMs: number
+  /** `--busy-exit-code`. */
+  readonly busyExit: number
+  /** `//srv/cad`, for the hint. */
+  readonly share: string
+}
+
+/** The same failure with the exit code that scripts look for, and the way to a seat: for the lack of one, or of what was waited for in vain. */
+export function busy(error: NbtrunError, { waitMs, busyExit, share }: Wish): NbtrunError {
+  const lack = lackOf(error)
+  if (lack === undefined || (lack === 'network' && waitMs === 0)) return error
+  const holders = `nbtrun sessions ${share} shows who holds it`
+  const hint = lack !== 'seat' ? error.hint : waitMs === 0 ? `add --wait 10m to queue, ${holders}` : holders
+  return new NbtrunError(error.code, error.message, { cause: error.cause, facts: { ...error.facts, exit: busyExit }, ...(hint === undefined ? {} : { hint }) })
+}

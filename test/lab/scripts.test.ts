@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Lab, missing, type Outcome, useLab } from './index.ts'
+import { here, noLab, nothingLeft, script } from './nbtrun.ts'
+import { isMachineRoot } from './packages.ts'
+
+/** What `nbtrun script` writes, run on a client by what it is for, against the real server. */
+describe('a script from a template', { skip: noLab }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+    script(lab, "it's $5% & more", 'printf "%s\\n" "$@" >"$NBTRUN_MOUNT/ran"; exit "${1:-0}"')
+  })
+  after(() => nothingLeft(lab))
+
+  /** Has the template written for a program on //srv/app that notes its words there; returns the file. */
+  async function written(template: string, name: string, ...words: string[]): Promise<string> {
+    const file = here(lab, name)
+    const options = ['--share', '//srv/app', '--auth-file', lab.authFile()]
+    const line = ['nbtrun', 'script', template, '--out', file, '--force', ...options, '--', "{mount}/it's $5% & more", ...words]
+    const { code, stderr } = await run(line)
+    assert.deepEqual([code, stderr], [0, ''])
+    return file
+  }
+  const run = (argv: readonly string[], env: Record<string, string> = {}): Promise<Outcome> => lab.run('client1', argv, { env })
+  const ran = (): string => readFileSync(join(lab.server().diskPath('app'), 'ran'), 'utf8')
+
+  for (const shell of ['sh', 'bash', 'dash'])
+    test(`login.sh runs the program on the share, read by ${shell}`, async () => {
+      const { code, stderr } = await run([shell, await written('login', 'login.sh', '3', 'a b%')])
+      assert.deepEqual([code, stderr, ran()], [3, '', '3\na b%\n'])
+      await nothingLeft(lab)
+    })
+
+  test('metered-launcher.sh runs the program with the words it was given', async () => {
+    const { code, stderr } = await run(['sh', await written('metered-launcher', 'launcher.sh', '4'), '$x', 'y z'])
+    assert.deepEqual([code, stderr, ran()], [4, '', '4\n$x\ny z\n'])
+    await nothingLeft(lab)
+  })
+
+  test('launcher.desktop runs the program, started by GLib', { skip: missing('desktop') }, async () => {
+    const file = await written('desktop', 'launcher.desktop', '0', '%F $HOME')
+    const { stdout } = await run(['sh', '-c', '{ gio launch "$0" 2>&1 || echo failed; } | cat', file])
+    assert.deepEqual([stdout, ran()], ['', '0\n%F $HOME\n'])
+    await nothingLeft(lab)
+  })
+
+  test('program.service runs the program, started by systemd', { skip: missing('systemd') || (!isMachineRoot() && 'needs root') }, async () => {
+    const file = await written('systemd', 'program.service', '7', '%h $HOME')
+    const config = here(lab, 'config'),
+      units = join(config, 'systemd/user')
+    mkdirSync(join(units, 'program.service.d'), { recursive: true })
+    writeFileSync(join(units, 'program.service'), readFileSync(file))
+    const { stdout: path } = await run(['printenv', 'PATH'])
+    writeFileSync(join(units, 'program.service.d/test.conf'), `[Unit]\nSuccessAction=exit\nFailureAction=exit\n[Service]\nEnvironment="PATH=${path.trim()}"\n`)
+    const manager = `mkdir -p /run/systemd && mount -t tmpfs x /run/systemd && mkdir -p /run/systemd/system && exec systemd --user --unit=program.service`
+    const { code, stderr } = await run(['unshare', '--mount', 'sh', '-c', manager], {
+      XDG_CONFIG_HOME: config,
+      XDG_RUNTIME_DIR: here(lab, 'runtime'),
+      SYSTEMD_LOG_TARGET: 'console',
+    })
+    assert.deepEqual([code, ran()], [7, '7\n%h $HOME\n'], stderr)
+    await nothingLeft(lab)
+  })
+
+  test('run.yml runs the program, by Ansible', { skip: missing('ansible') }, async () => {
+    const file = await written('ansible', 'run.yml', '0', '{{ x }} $HOME')
+    const { code, stdout } = await run(['ansible-playbook', '-i', 'localhost,', '-c', 'local', file], { ANSIBLE_LOCAL_TEMP: here(lab, 'ansible') })
+    assert.deepEqual([code, ran()], [0, '0\n{{ x }} $HOME\n'], stdout)
+    await nothingLeft(lab)
+  })
+})

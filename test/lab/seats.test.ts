@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
+import { STATUS } from '../../src/smb/status.ts'
+import { LONGEST_MS } from '../../src/seat/backoff.ts'
+import type { Receipt } from '../../src/run/receipt.ts'
+import { judge, KEYS, type Lab, missing, startLab } from './index.ts'
+import { type Call, here, nbtrun, nbtrunReceipt, noLab, nothingLeft, words } from './nbtrun.ts'
+
+const SHARES = { seats: ['read only = no', 'max connections = 3'] }
+/** Sessions alone: what is tested is the same in every way of mapping. */
+const NONE = ['--mapping', 'none', '--grace', '0']
+
+describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await startLab({ servers: { srv: { shares: SHARES }, srv2: {} } })
+  })
+  after(() => lab?.dispose())
+
+  /** Takes the one seat of `cad`; resolves when it is held. */
+  async function hold(client = 'client1') {
+    const run = lab.spawn(client, words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { share: '//srv/cad', options: NONE }))
+    for await (const chunk of run.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    const release = async (): Promise<void> => {
+      run.stdin?.end('\n')
+      await run
+    }
+    return { run, release }
+  }
+  /** A run that waits for the same seat, and the events that it writes. */
+  function wait(name: string, options: readonly string[] = ['--wait', '60s'], call: Call = {}) {
+    const events = here(lab, `${name}.events`, call)
+    const run = lab.spawn(
+      call.client ?? 'client1',
+      words(lab, ['/bin/true'], { ...call, share: '//srv/cad', options: [...NONE, ...options, '--events', events] }),
+      call,
+    )
+    const lines = (): { type: string; place?: number; lack?: string; nextMs?: number }[] => {
+      try {
+        return readFileSync(events, 'utf8')
+          .split('\n')
+          .filter(Boolean)
+          .map(line => JSON.parse(line))
+      } catch {
+        return []
+      }
+    }
+    const until = async (what: (line: { type: string; place?: number; lack?: string }) => boolean): Promise<void> => {
+      const dueAt = performance.now() + 40_000
+      while (!lines().some(what)) {
+        if (performance.now() > dueAt) throw new Error(`${name}: ${JSON.stringify(lines()).slice(-500)}`)
+        await pause(10)
+      }
+    }
+    return { run, lines, until, queued: () => until(line => line.type === 'queued') }
+  }
+
+  test('a seat that a run on this machine gives back is taken at once, not at the next try', async () => {
+    const { release } = await hold()
+    const waiter = wait('at-once')
+    // until its back-off is long: what follows cannot be chance
+    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 5000)
+    const began = performance.now()
+    await release()
+    assert.equal((await waiter.run).exitCode, 0)
+    assert.ok(performance.now() - began < 4500, `${performance.now() - began} ms`)
+    await nothingLeft(lab)
+  })
+
+  test('between two tries the server has no session of the one that waits', async () => {
+    const { release } = await hold()
+    const waiter = wait('none-held')
+    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 1500)
+    for (let i = 0; i < 10; i++) assert.equal((await lab.server().sessions()).length, 1)
+    await release()
+    assert.equal((await waiter.run).exitCode, 0)
+    await nothingLeft(lab)
+  })
+
+  test('a seat that another host gives back is taken within the back-off', async () => {
+    const { release } = await hold('client2')
+    const waiter = wait('elsewhere')
+    await waiter.queued()
+    await release()
+    const began = performance.now()
+    assert.equal((await waiter.run).exitCode, 0)
+    assert.ok(performance.now() - began < LONGEST_MS + 2000, `${performance.now() - began} ms`)
+    await nothingLeft(lab)
+  })
+
+  test('without --wait a full share is 75 at once, or what --busy-exit-code says', async () => {
+    const { release } = await hold()
+    const plain = await nbtrun(lab, ['/bin/true'], { share: '//srv/cad', options: NONE })
+    assert.equal(plain.code, 75)
+    assert.match(
+      plain.stderr,
+      /^nbtrun: [^\n]*\/\/srv\/cad[^\n]*full[^\n]*; add --wait 10m to queue, nbtrun sessions \/\/srv\/cad shows who holds it \[SHARE_FULL\]\n$/,
+    )
+    const { code } = await nbtrun(lab, ['/bin/true'], { share: '//srv/cad', options: [...NONE, '-E', '9'] })
+    assert.equal(code, 9)
+    await release()
+    await nothingLeft(lab)
+  })
+
+  test('patience ends: the last refusal is the one line, and nothing is left', async () => {
+    const { release } = await hold()
+    const began = performance.now()
+    const { code, stderr, receipt } = await nbtrunReceipt(lab, ['/bin/true'], { share: '//srv/cad', options: [...NONE, '--wait', '2s'] })
+    assert.ok(performance.now() - began >= 2000)
+    assert.equal(code, 75)
+    assert.match(stderr, /^nbtrun: [^\n]*full[^\n]*, still after 2 s; nbtrun sessions [^\n]* \[SHARE_FULL\]\n$/)
+    assert.ok(receipt.attempts >= 2 && receipt.waitedMs >= 2000, JSON.stringify(receipt))
+    await release()
+    await nothingLeft(lab)
+  })
+
+  test('a place in line is shown on a terminal; Ctrl-C gives it up, with 130, and the next one moves up', { skip: missing('terminal') }, async () => {
+    const { release } = await hold()
+    const first = wait('first')
+    await first.queued()
+    const terminal = await lab.terminal('client1', words(lab, ['/bin/true'], { share: '//srv/cad', options: [...NONE, '--wait', '10m'] }))
+    await terminal.see('nbtrun: //srv/cad is full; waiting up to 10 min, 2nd in line on this machine\r\n')
+    const third = wait('third')
+    await third.until(line => line.place === 3)
+    terminal.type(KEYS.interrupt)
+    assert.equal((await terminal.end()).code, 130)
+    await third.until(line => line.place === 2)
+    await release()
+    assert.deepEqual([(await first.run).exitCode, (await third.run).exitCode], [0, 0])
+    await nothingLeft(lab)
+  })
+
+  test('a killed one keeps nobody: neither the first in line nor one in the middle', async () => {
+    const { release } = await hold()
+    const first = wait('kill-1')
+    await first.queued()
+    const middle = wait('kill-2')
+    await middle.until(line => line.place === 2)
+    const last = wait('kill-3')
+    await last.until(line => line.place === 3)
+    process.kill(middle.run.pid!, 'SIGKILL')
+    await last.until(line => line.place === 2)
+    process.kill(first.run.pid!, 'SIGKILL')
+    await last.until(line => line.place === 1)
+    await release()
+    assert.equal((await last.run).exitCode, 0)
+    await Promise.all([first.run, middle.run])
+    await lab.run('client1', ['nbtrun', 'reap'])
+    await nothingLeft(lab)
+  })
+
+  test('a stopped one keeps nobody for long', { timeout: 60_000 }, async () => {
+    const { release } = await hold()
+    const first = wait('stop-1')
+    await first.queued()
+    const second = wait('stop-2')
+    await second.until(line => line.place === 2)
+    process.kill(first.run.pid!, 'SIGSTOP')
+    await release()
+    assert.equal((await second.run).exitCode, 0)
+    process.kill(first.run.pid!, 'SIGCONT')
+    assert.equal((await first.run).exitCode, 0)
+    await nothingLeft(lab)
+  })
+
+  test('rubbish in the folder, and a listener that never speaks, keep nobody', { timeout: 60_000 }, async () => {
+    const { release } = await hold()
+    const probe = wait('probe')
+    await probe.queued()
+    const base = join(lab.host('client1').folder, 'run', 'root', 'nbtrun')
+    const [queue = ''] = readdirSync(base).filter(name => name.startsWith('seats-'))
+    probe.run.kill('SIGINT')
+    await probe.run
+    const folder = join(base, queue)
+    mkdirSync(join(folder, '1-00000000'), { recursive: true })
+    writeFileSync(join(folder, '2-00000000'), 'no socket')
+    writeFileSync(join(folder, '999999999999999999-00000000'), '')
+    writeFileSync(join(folder, 'x'), '')
+    const mute = createServer(socket => socket.on('error', () => {}))
+    await new Promise<void>(resolve => mute.listen(join(folder, '3-00000000'), resolve))
+    const waiter = wait('rubbish')
+    await pause(500)
+    await release()
+    assert.equal((await waiter.run).exitCode, 0)
+    mute.close()
+    await lab.run('client1', ['rm', '-r', folder], { user: 'root' })
+    await lab.run('client1', ['rmdir', base], { user: 'root' })
+    await nothingLeft(lab)
+  })
+
+  test('30 runs on one machine share 3 seats: in order, never more than 3 connections and 4 sessions', { timeout: 180_000 }, async () => {
+    const order = here(lab, 'order')
+    const runs: Promise<{ code: number | undefined; receipt: Receipt }>[] = []
+    let most = { trees: 0, sessions: 0 }
+    let over = false
+    const watch = (async () => {
+      while (!over) {
+        const [trees, sessions] = [await lab.server().treeConnects(), await lab.server().sessions()]
+        most = {
+          trees: Math.max(most.trees, trees.filter(({ share }) => share === 'seats').length),
+          sessions: Math.max(most.sessions, sessions.length),
+        }
+      }
+    })()
+    for (let i = 0; i < 30; i++) {
+      const program = ['/bin/sh', '-c', `echo ${i} >>"$1"; sleep 0.4`, 'sh', order]
+      runs.push(nbtrunReceipt(lab, program, { share: '//srv/seats', options: [...NONE, '--wait', '3m'], timeout: 170_000 }))
+      await pause(150)
+    }
+    const ended = await Promise.all(runs)
+    over = true
+    await watch
+    assert.deepEqual(
+      ended.map(({ code }) => code),
+      Array<number>(30).fill(0),
+    )
+    assert.ok(most.trees <= 3 && most.sessions <= 4, JSON.stringify(most))
+    assert.equal(most.trees, 3, 'the seats were all used')
+    const came = readFileSync(order, 'utf8').trim().split('\n').map(Number)
+    assert.equal(came.length, 30)
+    for (const [place, i] of came.entries()) assert.ok(Math.abs(place - i) <= 2, came.join(' '))
+    await nothingLeft(lab)
+  })
+})
+
+describe('a login that is refused while waiting', { skip: missing('lab', 'capture'), timeout: 60_000 }, () => {
+  test('ends the run at once: it is the only failed one', async () => {
+    await using lab = await startLab()
+    const events = here(lab, 'refused.events')
+    const holder = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { as: 'bob', share: '//srv/cad', options: NONE }))
+    for await (const chunk of holder.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    const capture = await lab.capture('client1')
+    const run = lab.spawn('client1', words(lab, ['/bin/true'], { share: '//srv/cad', options: [...NONE, '--wait', '10m', '--events', events] }))
+    while (!readFileSync(events, { encoding: 'utf8', flag: 'a+' }).includes('"queued"')) await pause(20)
+    await lab.server().tool('pdbedit', '-r', '-u', 'alice', '--set-nt-hash', '0123456789ABCDEF0123456789ABCDEF')
+    const { exitCode, stderr } = await run
+    assert.equal(exitCode, 125)
+    assert.match(String(stderr), /^nbtrun: [^\n]* \[LOGON_FAILED\]\n$/)
+    holder.stdin?.end('\n')
+    await holder
+    const { streams } = await judge(await capture.stop())
+    const refused = streams.flatMap(s => s.commands.filter(c => c.command === 'SESSION_SETUP' && c.response && c.status === STATUS.LOGON_FAILURE))
+    assert.equal(refused.length, 1)
+    await nothingLeft(lab)
+  })
+
+  test('a wrong password is refused once, whatever --wait says', async () => {
+    await using lab = await startLab()
+    const capture = await lab.capture('client1')
+    const options = ['--share', '//srv/cad', '--user', 'alice', '--password-fd', '0', '--wait', '10m']
+    const { code, stderr } = await lab.run('client1', ['nbtrun', ...options, '--', 'true'], { input: 'wrong\n' })
+    assert.equal(code, 125)
+    assert.match(stderr, /^nbtrun: [^\n]* \[LOGON_FAILED\]\n$/)
+    const { streams } = await judge(await capture.stop())
+    assert.equal(streams.flatMap(s => s.commands.filter(c => c.command === 'SESSION_SETUP' && !c.response)).length, 2, 'the two rounds of one login')
+    await nothingLeft(lab)
+  })
+})
+
+describe('a network that is not there yet', { skip: noLab, timeout: 60_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await startLab()
+  })
+  after(() => lab?.dispose())
+
+  test('is waited for: no link, then no server, then both', async () => {
+    lab.link('client1', 'down')
+    await lab.stopSmbd()
+    const run = nbtrunReceipt(lab, ['/bin/true'], { options: [...NONE, '--wait', '60s', '--connect-timeout', '1s'] })
+    await pause(1500)
+    lab.link('client1', 'up')
+    await pause(1500)
+    await lab.startSmbd()
+    const { code, stderr, receipt } = await run
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.ok(receipt.attempts > 1)
+    await nothingLeft(lab)
+  })
+
+  test('and so is a name that nobody knows yet; 75 when patience is at an end, 125 without any', async () => {
+    const waited = await nbtrun(lab, ['/bin/true'], { share: '//nowhere/app', options: [...NONE, '--wait', '1s'] })
+    assert.equal(waited.code, 75)
+    assert.match(waited.stderr, /^nbtrun: server nowhere not found: [^\n]*, still after 1 s; [^\n]* \[HOST_NOT_FOUND\]\n$/)
+    assert.equal((await nbtrun(lab, ['/bin/true'], { share: '//nowhere/app', options: NONE })).code, 125)
+    await nothingLeft(lab)
+  })
+})
