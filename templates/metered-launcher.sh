@@ -4,6 +4,8 @@
 #
 # Change the words of the nbtrun line: the share, the options, the program. The words
 # given to this launcher go on to the program. Put it where the menu entry points.
+# --wait 10m waits for a seat, in line with the other launchers on this machine, and for
+# a network that is not there yet; without it a full share is told at once.
 
 command -v nbtrun >/dev/null 2>&1 || {
   echo "nbtrun is not installed or not in PATH" >&2
@@ -21,10 +23,11 @@ tell() {
   fi
 }
 
-nbtrun --share '//server/cad' -- 'cad.exe' "$@"
+nbtrun --share '//server/cad' --wait '10m' -- 'cad.exe' "$@"
 status=$?
 
-# 75: the server let nobody in any more. Everything else is the program's own code.
+# 75: the server let nobody in, for as long as --wait says. Everything else is the
+# program's own code.
 if [ "$status" -eq 75 ]; then
   tell "All seats are taken. Please try again when a colleague has closed the program."
 fi

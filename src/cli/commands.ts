@@ -15,6 +15,7 @@ export const COMMANDS = {
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
   runs: { usage: 'runs', help: 'the runs of this user, and what dead ones left', load: () => import('./commands/runs.ts') },
   reap: { usage: 'reap [server]', help: 'give back what dead runs left', load: () => import('./commands/reap.ts') },
+  import: { usage: 'import <file>', help: 'turn a batch file with net use into the same run', load: () => import('./commands/import.ts') },
   names: { usage: 'names <action> <name>', help: 'ask for NetBIOS names, register and release them', load: () => import('./commands/names.ts') },
 } as const
 

@@ -34,7 +34,7 @@ export async function parseRun(own: readonly string[]): Promise<Raw> {
   return rawFrom(given)
 }
 
-/** A command and its words. Returns the exit code. */
+/** A command and its words. Returns the exit code: 0, or what the command set. */
 export async function command(argv: readonly string[]): Promise<number> {
   const at = argv.indexOf('--')
   const own = at < 0 ? argv : argv.slice(0, at)
@@ -49,5 +49,5 @@ export async function command(argv: readonly string[]): Promise<number> {
       async given => (await load()).run(given, at < 0 ? [] : argv.slice(at + 1)),
     )
   await y.parseAsync()
-  return 0
+  return Number(process.exitCode ?? 0)
 }

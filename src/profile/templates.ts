@@ -23,8 +23,8 @@ export const TEMPLATES = {
   'metered-launcher': {
     file: 'metered-launcher.sh',
     language: 'sh',
-    about: 'launcher of a program licensed by connections; says when the seat is taken',
-    example: ['--share', '//server/cad'],
+    about: 'launcher of a program licensed by connections; waits for a seat, says when there is none',
+    example: ['--share', '//server/cad', '--wait', '10m'],
     program: ['cad.exe'],
   },
   desktop: {

@@ -138,8 +138,8 @@ export function refused(status: number, doing: string, asked: Asked = 'elsewhere
   const name = statusName(status)
   const code = MEANING[asked].get(status) ?? row?.[2] ?? 'SERVER_REFUSED'
   const hint = HINTS[code]
-  const full = code === 'SHARE_FULL' ? 'it is full, ' : ''
-  return new NbtrunError(code, `${doing}: ${full}server said ${name}`, {
+  const said = code === 'SHARE_FULL' ? `it is full (server said ${name})` : `server said ${name}`
+  return new NbtrunError(code, `${doing}: ${said}`, {
     facts: { status, name, errno: row?.[3] ?? 'EIO' },
     ...(hint === undefined ? {} : { hint }),
   })

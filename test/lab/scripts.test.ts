@@ -67,8 +67,36 @@ describe('a script from a template', { skip: noLab }, () => {
 
   test('run.yml runs the program, by Ansible', { skip: missing('ansible') }, async () => {
     const file = await written('ansible', 'run.yml', '0', '{{ x }} $HOME')
-    const { code, stdout } = await run(['ansible-playbook', '-i', 'localhost,', '-c', 'local', file], { ANSIBLE_LOCAL_TEMP: here(lab, 'ansible') })
+    const { code, stdout } = await run(['ansible-playbook', '-i', 'localhost,', '-c', 'local', file], {
+      ANSIBLE_LOCAL_TEMP: here(lab, 'ansible'),
+      ANSIBLE_REMOTE_TEMP: here(lab, 'ansible-remote'), // else in the home of the user database, which is the machine's root's
+    })
     assert.deepEqual([code, ran()], [0, '0\n{{ x }} $HOME\n'], stdout)
     await nothingLeft(lab)
+  })
+
+  test('a batch file is imported, and what comes out runs its program, with the password in a file', async () => {
+    const batch = here(lab, 'old.bat')
+    const lines = [
+      '@echo off',
+      `net use P: \\\\srv\\app ${lab.password()} /user:alice`,
+      'P:',
+      "start /wait it's$5%% /x P:\\ran",
+      'ping -n 1 x',
+      'net use P: /d',
+    ]
+    script(lab, "it's$5%.exe", 'pwd >"$NBTRUN_MOUNT/ran"; printf "%s\\n" "$@" >>"$NBTRUN_MOUNT/ran"; exit 5')
+    writeFileSync(batch, `${lines.join('\r\n')}\r\n`)
+    for (const part of ['line', 'script']) {
+      const { code, stdout, stderr } = await run(['nbtrun', 'import', batch, '--print', part, '--force'])
+      assert.equal(code, 0, stderr)
+      assert.ok(!(stdout + stderr).includes(lab.password()))
+      const ended = await run(['sh', '-c', stdout])
+      assert.equal(ended.code, 5, ended.stderr)
+      const [folder = '', ...words] = ran().trim().split('\n')
+      assert.match(folder, /nbtrun/)
+      assert.deepEqual(words, ['/x', `Z:${folder}\\ran`])
+      await nothingLeft(lab)
+    }
   })
 })

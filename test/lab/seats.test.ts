@@ -192,6 +192,34 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
     await nothingLeft(lab)
   })
 
+  test('an ordinary user waits in line too, and without a runtime folder among the temporary files', async () => {
+    const { release } = await hold()
+    const call: Call = { user: 'alice', as: 'alice' }
+    const first = wait('alice-1', ['--wait', '60s'], { ...call, env: { XDG_RUNTIME_DIR: '' } })
+    await first.queued()
+    const second = wait('alice-2', ['--wait', '60s'], { ...call, env: { XDG_RUNTIME_DIR: '' } })
+    await second.until(line => line.place === 2)
+    await release()
+    assert.deepEqual([(await first.run).exitCode, (await second.run).exitCode], [0, 0])
+    await nothingLeft(lab)
+  })
+
+  test('runs that want two shares, named in either order, do not wait for each other without end', { timeout: 60_000 }, async () => {
+    const { release } = await hold()
+    const shares = ['//srv/cad', '//srv/seats', '//srv/cad', '//srv/seats']
+    const runs = shares.map(async (share, i) => {
+      const other = i % 2 === 0 ? '//srv/seats' : '//srv/cad'
+      return nbtrun(lab, ['/bin/sh', '-c', 'sleep 0.1'], { share, options: ['--share', other, ...NONE, '--wait', '50s'] })
+    })
+    await pause(2000)
+    await release()
+    assert.deepEqual(
+      (await Promise.all(runs)).map(({ code, stderr }) => `${code}${stderr}`),
+      ['0', '0', '0', '0'],
+    )
+    await nothingLeft(lab)
+  })
+
   test('30 runs on one machine share 3 seats: in order, never more than 3 connections and 4 sessions', { timeout: 180_000 }, async () => {
     const order = here(lab, 'order')
     const runs: Promise<{ code: number | undefined; receipt: Receipt }>[] = []

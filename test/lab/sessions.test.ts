@@ -88,6 +88,18 @@ describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeo
     assert.match(stderr, /ERROR_ACCESS_DENIED; log in as a member of the server's Administrators \[ACCESS_DENIED\]/)
   })
 
+  test('but everybody learns whether a share is full or free', async () => {
+    const asked = (share: string, ...options: string[]): Promise<Outcome> =>
+      lab.run('client1', ['nbtrun', 'sessions', share, '--auth-file', lab.authFile('alice'), ...options])
+    const [full, free, json, none] = [await asked('//srv/cad'), await asked('//srv/app'), await asked('//srv/cad', '--json'), await asked('//srv/none')]
+    const rest = '; who holds it, the server tells its administrators alone\n'
+    assert.deepEqual([full.code, full.stdout], [0, `//srv/cad is full${rest}`])
+    assert.deepEqual([free.code, free.stdout], [0, `//srv/app is free${rest}`])
+    assert.deepEqual((JSON.parse(json.stdout) as Listed).share, { name: 'cad', full: true })
+    assert.match(none.stderr, / \[SHARE_NOT_FOUND\]/)
+    await lab.server().untilSessions(3)
+  })
+
   test('--close wants to know whose, a terminal or --yes, and never ends who asks', async () => {
     const table: [string[], RegExp][] = [
       [['--close'], /--close needs --client, --user or both/],

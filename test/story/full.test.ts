@@ -76,7 +76,7 @@ describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout
         await using between = await server(command, STATUS[name], 2)
         const once = await run(between)
         assert.equal(once.exitCode, 75, once.stderr)
-        assert.match(once.stderr, /full, server said .*; add --wait 10m to queue, .* \[SHARE_FULL\]$/)
+        assert.match(once.stderr, /it is full \(server said STATUS_[A-Z_]+\); add --wait 10m to queue, .* \[SHARE_FULL\]$/)
         const { exitCode, stderr, receipt } = await run(between, '--wait', '30s')
         assert.deepEqual([exitCode, stderr, receipt.attempts, receipt.end], [0, '', 2, 'acknowledged'])
         assert.equal(between.taken, 3)

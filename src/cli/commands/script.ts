@@ -1,12 +1,12 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Argv } from 'yargs'
-import { errnoOf, NbtrunError } from '../../base/errors.ts'
-import { ROWS } from '../../profile/options.ts'
+import { NbtrunError } from '../../base/errors.ts'
+import { ownWords } from '../../profile/own-words.ts'
 import { resolve } from '../../profile/settings.ts'
 import { render, templateName, TEMPLATES } from '../../profile/templates.ts'
-import { takesValue, type Raw } from '../../profile/words.ts'
 import { packageFolder } from '../package.ts'
 import { output } from '../report.ts'
+import { save } from '../saving.ts'
 import { rawFrom, withOptions } from '../yargs.ts'
 
 /** The command's own words; every option of a run may stand beside them and goes into the script. */
@@ -46,23 +46,4 @@ export function run(given: Readonly<Record<string, unknown>>, rest: readonly str
   const script = render(name, text, Object.keys(raw).length === 0 ? example : ownWords(used), words.length === 0 ? exampleProgram : words)
   if (typeof out === 'string') save(out, script, force === true, /\.(sh|desktop)$/.test(file))
   else output(script)
-}
-
-/** The options as words again, in the table's order. */
-function ownWords(raw: Raw): string[] {
-  return ROWS.flatMap(([name, { alone }]) =>
-    (raw[name] ?? []).flatMap(text =>
-      !takesValue(name) ? [`--${name}`] : text.startsWith('-') || alone !== undefined ? [`--${name}=${text}`] : [`--${name}`, text],
-    ),
-  )
-}
-
-function save(path: string, script: string, force: boolean, executable: boolean): void {
-  try {
-    writeFileSync(path, script, { flag: force ? 'w' : 'wx' })
-    if (executable) chmodSync(path, 0o777 & ~process.umask())
-  } catch (cause) {
-    if (errnoOf(cause) === 'EEXIST') throw new NbtrunError('FILE_ERROR', `${path} exists`, { cause, hint: 'choose another name or add --force' })
-    throw new NbtrunError('FILE_ERROR', `${path} cannot be written (${errnoOf(cause) ?? 'unknown reason'})`, { cause })
-  }
 }

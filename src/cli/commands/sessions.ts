@@ -7,6 +7,7 @@ import { duration } from '../../profile/values.ts'
 import { endPair, judgeUnused, pairsOf, rowsOf, samePair, type Judged } from '../../run/closing.ts'
 import { mayBeOurs } from '../../run/ours.ts'
 import type { HeldConnection, HeldFile, HeldSession, SharedThing } from '../../smb/rpc/srvsvc/accounts.ts'
+import type { Session } from '../../smb/resources.ts'
 import type { ServerService, SessionList } from '../../smb/rpc/srvsvc/service.ts'
 import { output } from '../report.ts'
 import { onServer, type Asked, type Given } from '../server.ts'
@@ -82,10 +83,21 @@ interface Account extends SessionList {
 }
 
 async function show({ host, label, share, ask }: Asked, json: boolean): Promise<void> {
-  const { account, ours } = await ask(async (service, session) => {
-    const list = await service.sessions()
+  const told = await ask(async (service, session) => {
+    const list = await service.sessions().catch((thrown: unknown) => {
+      if (share === undefined || asError(thrown).code !== 'ACCESS_DENIED') throw thrown
+      return undefined
+    })
+    // who is no administrator may try
+    if (list === undefined) return { full: await isFullFor(session, share ?? '') }
     return { account: await accountOf(service, list, share), ours: mayBeOurs(list.sessions, session.who) }
   })
+  if ('full' in told) {
+    const { full } = told
+    if (json) return output(JSON.stringify({ server: host, level: null, share: { name: share, full }, sessions: null, connections: null, files: null }))
+    return output(`${label} is ${full ? 'full' : 'free'}; who holds it, the server tells its administrators alone`)
+  }
+  const { account, ours } = told
   const { level, sessions, connections, files, share: shared } = account
   if (json) {
     const rows = sessions.map(row => ({ ...row, ours: ours.includes(row) }))
@@ -130,6 +142,18 @@ const HEAD = ['CLIENT', 'USER', 'FILES', 'CONNECTED', 'IDLE', ''] as const
 
 function cells({ client, user, opens, seconds, idle }: HeldSession): (string | number)[] {
   return [client, user === '' ? '(nobody)' : (user ?? '?'), opens ?? '?', lasting(seconds), lasting(idle)]
+}
+
+/** Takes a seat for a moment, where there is one. */
+async function isFullFor(session: Session, share: string): Promise<boolean> {
+  try {
+    const tree = await session.connect(share)
+    await tree.close('a seat was free')
+    return false
+  } catch (thrown) {
+    if (asError(thrown).code === 'SHARE_FULL') return true
+    throw thrown
+  }
 }
 
 /** Null where the server does not say. */

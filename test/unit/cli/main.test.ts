@@ -37,7 +37,7 @@ test('--help prints the common options, --help all every one, in 80 columns', ()
 })
 
 test('a command has its help', () => {
-  for (const command of ['script', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
+  for (const command of ['script', 'import', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
     const { status, stdout } = nbtrun([command, '--help'], { LANG: 'de_DE.UTF-8' })
     assert.deepEqual([status, stdout], [0, golden(`help-${command}.txt`)])
   }

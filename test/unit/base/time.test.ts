@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { awake, pause } from '../../../src/base/time.ts'
+
+test('a wait ends after its time, or with its signal', { timeout: 10_000 }, async () => {
+  const began = performance.now()
+  await awake(700)
+  assert.ok(performance.now() - began >= 700)
+  await awake(60_000, AbortSignal.timeout(20))
+  await awake(60_000, AbortSignal.abort())
+})
+
+test('time in which the process was stopped does not count', { timeout: 30_000 }, async () => {
+  const file = JSON.stringify(new URL('../../../src/base/time.ts', import.meta.url).href)
+  const code = `import { awake } from ${file}\nconsole.log('began')\nawait awake(2000)`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  const began = performance.now()
+  child.kill('SIGSTOP')
+  await pause(4000)
+  child.kill('SIGCONT')
+  await once(child, 'exit')
+  // what ran before the stop, up to one look, is counted with the stop
+  assert.ok(performance.now() - began >= 4000 + 1400, `${performance.now() - began} ms`)
+})
