@@ -1,13 +1,21 @@
-// Writes docs/options.md and docs/errors.md from the tables: `node --import tsx scripts/docs.ts`.
+// Writes docs/options.md, docs/errors.md, docs/nbtrun.1 and docs/profile.schema.json from the tables: `node --import tsx scripts/docs.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { CODES } from '../src/base/errors.ts'
+import { manPage } from '../src/cli/man.ts'
+import { packageVersion } from '../src/cli/package.ts'
 import { envName, ROWS } from '../src/profile/options.ts'
+import { profileSchema } from '../src/profile/schema.ts'
 import { spell } from '../src/base/time.ts'
 
 const folder = new URL('../docs/', import.meta.url)
 
-export const DOCS: Record<string, () => string> = { 'options.md': options, 'errors.md': errors }
+export const DOCS: Record<string, () => string> = {
+  'options.md': options,
+  'errors.md': errors,
+  'nbtrun.1': () => manPage(packageVersion()),
+  'profile.schema.json': () => `${JSON.stringify(profileSchema(), undefined, 2)}\n`,
+}
 
 /** Is docs/<name> what the tables say? */
 export function isCurrent(name: string): boolean {

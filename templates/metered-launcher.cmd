@@ -1,6 +1,7 @@
 @echo off
 rem Launcher of a program whose licence counts connections to a share: a seat is taken
-rem when the program starts and given back the moment it ends, not 15 minutes later.
+rem when the program starts and given back the moment it ends, not 15 minutes later. While
+rem all are taken it waits in line for as long as --wait says.
 rem
 rem Change the words behind nbtrun: the share, the options, the program. Write a percent
 rem sign as %%pc%%. The words given to this launcher go on to the program.
@@ -18,7 +19,7 @@ exit /b 127
 rem A cmd of its own: nbtrun may be a batch file, from which this one would not go on, and
 rem "call" would double every caret. In it a percent sign comes out of this variable.
 set "pc=%%"
-cmd /d /v:off /c nbtrun --share "//server/cad" -- "cad.exe" %*
+cmd /d /v:off /c nbtrun --share "//server/cad" --wait "2m" -- "cad.exe" %*
 set "code=%errorlevel%"
 if not "%code%" == "75" exit /b %code%
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Launcher of a program whose licence counts connections to a share: a seat is taken
-# when the program starts and given back the moment it ends, not 15 minutes later.
+# when the program starts and given back the moment it ends, not 15 minutes later. While
+# all are taken it waits in line for as long as --wait says.
 #
 # Change the words of the nbtrun line: the share, the options, the program. The words
 # given to this launcher go on to the program. Put it where the menu entry points.

@@ -16,6 +16,8 @@ export const COMMANDS = {
   runs: { usage: 'runs', help: 'the runs of this user, and what dead ones left', load: () => import('./commands/runs.ts') },
   reap: { usage: 'reap [server]', help: 'give back what dead runs left', load: () => import('./commands/reap.ts') },
   import: { usage: 'import <file>', help: 'turn a batch file with net use into the same run', load: () => import('./commands/import.ts') },
+  config: { usage: 'config', help: 'each value of a run, and where it comes from', load: () => import('./commands/config.ts') },
+  completion: { usage: 'completion <shell>', help: 'completion for bash, zsh, fish or PowerShell', load: () => import('./commands/completion.ts') },
   names: { usage: 'names <action> <name>', help: 'ask for NetBIOS names, register and release them', load: () => import('./commands/names.ts') },
 } as const
 

@@ -1,4 +1,5 @@
 import { NbtrunError } from '../base/errors.ts'
+import { nearest } from '../profile/nearest.ts'
 import { refusePasswords } from '../profile/split.ts'
 import type { Raw } from '../profile/words.ts'
 import { COMMANDS } from './commands.ts'
@@ -30,7 +31,11 @@ export async function parseRun(own: readonly string[]): Promise<Raw> {
   refuseFlagValues(own)
   const given: Record<string, unknown> = await withOptions(strictYargs(own)).strictOptions().parseAsync()
   const [stray] = Array.isArray(given['_']) ? given['_'].map(String) : []
-  if (stray !== undefined) throw new NbtrunError('USAGE', `${stray} stands before any share`, { hint: `nbtrun --share //server/share -- ${stray}` })
+  if (stray !== undefined) {
+    const meant = nearest(stray, Object.keys(COMMANDS))
+    const hint = meant === undefined ? `nbtrun --share //server/share -- ${stray}` : `did you mean nbtrun ${meant}?`
+    throw new NbtrunError('USAGE', `${stray} stands before any share`, { hint })
+  }
   return rawFrom(given)
 }
 

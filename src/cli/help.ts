@@ -1,8 +1,16 @@
 import { ROWS } from '../profile/options.ts'
 import { COMMANDS } from './commands.ts'
+import { WIDTH, wrap } from './wrap.ts'
 
-const WIDTH = 80,
-  COLUMN = 26
+const COLUMN = 26
+
+/** What most people want, each with what it is for. */
+export const EXAMPLES = [
+  ['nbtrun --share //srv/app -- app.exe /month:10', 'app.exe has the share while it runs'],
+  ['nbtrun --share //srv/cad --wait 10m -- cad', 'wait in line while all seats are taken'],
+  ['nbtrun import old.bat', 'the same run as a batch file with net use'],
+  ['nbtrun sessions //srv/cad', 'who holds the seats'],
+] as const
 
 /** `nbtrun --help`, and with `all` every option. From the tables, 80 columns. */
 export function help(all: boolean): string {
@@ -15,6 +23,8 @@ export function help(all: boolean): string {
     '',
     'Maps the share for PROGRAM, waits for it and all it started, then gives mapping,',
     'share, session and connection back. Exits with the code of PROGRAM.',
+    '',
+    ...EXAMPLES.flatMap(([line, about]) => [`  ${line}`, `      ${about}`]),
     '',
     all ? 'Options' : 'Options (all of them: nbtrun --help all)',
     ...options,
@@ -36,16 +46,7 @@ export function help(all: boolean): string {
 
 /** A name and its text, wrapped, in two columns. */
 function entry(name: string, text: string): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && COLUMN + line.length + 1 + word.length > WIDTH) {
-      lines.push(line)
-      line = word
-    } else line += line === '' ? word : ` ${word}`
-  }
-  lines.push(line)
   const head = `  ${name}`
-  const indented = lines.map(l => ' '.repeat(COLUMN) + l)
-  return head.length < COLUMN - 1 ? [head.padEnd(COLUMN) + lines[0], ...indented.slice(1)] : [head, ...indented]
+  const indented = wrap(text, WIDTH - COLUMN).map(line => ' '.repeat(COLUMN) + line)
+  return head.length < COLUMN - 1 ? [head.padEnd(COLUMN) + (indented[0] ?? '').trimStart(), ...indented.slice(1)] : [head, ...indented]
 }

@@ -2,6 +2,7 @@ import { errnoOf, NbtrunError } from '../base/errors.ts'
 import { namesShare, resolve } from '../profile/settings.ts'
 import { refusePasswords, split } from '../profile/split.ts'
 import { parse } from '../profile/words.ts'
+import { NONE, profilesOf } from './profiles.ts'
 import type { Outcome } from '../run/events.ts'
 import { isCommand } from './commands.ts'
 import { stderrIo } from './io.ts'
@@ -33,12 +34,14 @@ export async function main(argv: readonly string[]): Promise<Outcome> {
     refusePasswords(own)
     const raw = parse(own)
     verbose = raw?.verbose?.length ?? 0
-    if (raw === undefined || program === undefined || program.length === 0) return { exit: await (await import('./full.ts')).noRun(own, program) }
+    const profiles = raw === undefined ? NONE : await profilesOf(raw)
+    const line = program === undefined || program.length === 0 ? profiles.program : program
+    if (raw === undefined || line === undefined) return { exit: await (await import('./full.ts')).noRun(own, program) }
     const cwd = currentFolder()
-    const settings = resolve(raw, process.env, cwd)
+    const settings = resolve(raw, process.env, cwd, profiles.layers)
     verbose = settings.verbose
     const { run } = await import('../run/run.ts')
-    return await run(settings, program, stderrIo(settings, process.env, cwd))
+    return await run(settings, line, stderrIo(settings, process.env, cwd))
   } catch (thrown) {
     return { exit: report(thrown, verbose) }
   }

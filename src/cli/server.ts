@@ -8,6 +8,7 @@ import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
 import type { Session } from '../smb/resources.ts'
 import { askServer } from '../run/administration.ts'
 import { Control } from '../run/control.ts'
+import { profilesOf } from './profiles.ts'
 import { errorLine, print } from './report.ts'
 import { rawFrom } from './yargs.ts'
 
@@ -30,7 +31,8 @@ export interface Asked {
 
 /** Does a command's work on the server that its words name; what it holds there is given back whatever happens, a signal included. */
 export async function onServer(given: Given, work: (asked: Asked) => Promise<void>): Promise<void> {
-  const settings = settle(reachOf(rawFrom(given)), process.env)
+  const raw = reachOf(rawFrom(given))
+  const settings = settle(raw, process.env, (await profilesOf(raw)).layers)
   const where = named(given['server'])
   const control = new Control(0)
   const notGivenBack = (error: NbtrunError): void => print(errorLine(error))

@@ -1,15 +1,19 @@
 import { shown } from '../profile/values.ts'
+import { columns } from './wrap.ts'
 
 type Cell = string | number
 
 /** Columns for people, two blanks between, numbers to the right. What a server says is shown without its control characters. */
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const texts = rows.map(row => row.map(cell => (cell === '' ? '' : shown(String(cell)))))
-  const widths = head.map((title, i) => Math.max(title.length, ...texts.map(row => row[i]?.length ?? 0)))
+  const widths = head.map((title, i) => Math.max(title.length, ...texts.map(row => columns(row[i] ?? ''))))
   const isNumber = head.map((_, i) => rows.length > 0 && rows.every(row => typeof row[i] === 'number' || row[i] === '?'))
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, i) => (isNumber[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .map((cell, i) => {
+        const blank = ' '.repeat((widths[i] ?? 0) - columns(cell))
+        return isNumber[i] === true ? blank + cell : cell + blank
+      })
       .join('  ')
       .trimEnd()
   return [line(head), ...texts.map(line)].join('\n')

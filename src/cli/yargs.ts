@@ -1,5 +1,6 @@
 import yargs, { type Argv } from 'yargs'
 import { NbtrunError } from '../base/errors.ts'
+import { nearest } from '../profile/nearest.ts'
 import { REACH, ROWS } from '../profile/options.ts'
 import { spread, takesValue, type Raw } from '../profile/words.ts'
 
@@ -28,8 +29,22 @@ export function strictYargs(words: readonly string[]): Argv {
     .version(false)
     .exitProcess(false)
     .fail((message: string | null, error: unknown) => {
-      throw error instanceof NbtrunError ? error : new NbtrunError('USAGE', (message ?? 'the command line is not understood').split('\n', 1)[0] ?? '')
+      if (error instanceof NbtrunError) throw error
+      const [line = ''] = (message ?? 'the command line is not understood').split('\n', 1)
+      throw new NbtrunError('USAGE', line, nearestTo(/^no such options? or words?: ([^,]+)/.exec(line)?.[1]))
     })
+}
+
+/** The hint that names the option which was most likely meant. */
+function nearestTo(word: string | undefined): { hint?: string } {
+  const meant =
+    word === undefined
+      ? undefined
+      : nearest(
+          word,
+          ROWS.flatMap(([name, { aliases = [] }]) => [name, ...aliases]),
+        )
+  return meant === undefined ? {} : { hint: `did you mean --${meant}?` }
 }
 
 /** The table as yargs options: every value stays a text, which our own parsers judge. */

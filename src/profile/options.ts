@@ -92,6 +92,7 @@ export const OPTIONS = {
   chdir: { kind: 'one', arg: 'DIR', short: 'C', common: true, help: 'start the program in DIR', parse: filled },
   env: { kind: 'many', arg: 'NAME=VALUE', common: true, help: 'set a variable of the program (repeat for more)', parse: assignment },
   'read-only': { kind: 'flag', common: true, help: 'refuse every change to the share', parse: yes },
+  profile: { kind: 'one', arg: 'NAME', common: true, help: 'take options, and the program, from NAME.toml (see nbtrun config)', parse: filled },
   receipt: { kind: 'one', arg: 'FILE|fd:N|-', common: true, help: 'write what was taken and given back, as JSON (-: as text on stderr)', parse: sinkOrPeople },
   verbose: { kind: 'count', short: 'v', common: true, help: 'say what happens; twice: stacks of errors too', parse: count },
   quiet: { kind: 'flag', short: 'q', common: true, help: 'say nothing but errors', parse: yes },

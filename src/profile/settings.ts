@@ -7,7 +7,10 @@ import type { Share } from './share.ts'
 import type { Raw } from './words.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
-type Source = 'flag' | 'env'
+/** Where a value comes from: the line, the environment, the user's profile, the administrator's file, or its `[locked]` part. */
+export type Source = 'flag' | 'env' | 'profile' | 'system' | 'locked'
+/** The values of a file. */
+type Layer = ReadonlyMap<Name, Given>
 type Rows = typeof OPTIONS
 type Value<Row> = Row extends { kind: 'flag' }
   ? boolean
@@ -27,16 +30,18 @@ type Value<Row> = Row extends { kind: 'flag' }
  */
 export type Settings = { readonly [K in Name]: Value<Rows[K]> } & { readonly given: Readonly<Partial<Record<Name, Source>>> }
 
-/** Flags win over the environment. `--mount` has moved into `share[0].point`; points are absolute. */
-export function resolve(raw: Raw, env: Env, cwd: string): Settings {
-  const settings = settle(raw, env)
+/**
+ * Flags win over the environment, and that over `files`, of which the last wins; what is locked there is above all. `--mount` has moved into
+ * `share[0].point`; points are absolute.
+ */
+export function resolve(raw: Raw, env: Env, cwd: string, files: readonly Layer[] = []): Settings {
+  const settings = settle(raw, env, files)
   return { ...settings, share: place(settings, cwd) }
 }
 
 /** The same for what runs no program: shares are as they were given, if any were. */
-export function settle(raw: Raw, env: Env): Settings {
-  const sources = gather(raw, fromEnvironment(env))
-  settleExclusive(sources)
+export function settle(raw: Raw, env: Env, files: readonly Layer[] = []): Settings {
+  const sources = sourcesOf(raw, env, files)
   const given: Partial<Record<Name, Source>> = {}
   const values: Partial<Record<Name, unknown>> = {}
   for (const [name, row] of ROWS) {
@@ -49,14 +54,33 @@ export function settle(raw: Raw, env: Env): Settings {
   return settings
 }
 
-/** Does the environment name a share? Then the first word that is no option is the program. */
-export function namesShare(env: Env): boolean {
-  return (env[envName('share')] ?? '') !== ''
+/** What was given for each option, and where: one place for each. Throws USAGE where two contradict each other, or one a locked value. */
+export function sourcesOf(raw: Raw, env: Env, files: readonly Layer[]): Map<Name, Given> {
+  const weaker = new Map(files.flatMap(layer => [...layer].filter(([, { from }]) => from !== 'locked')))
+  const sources = gather(raw, new Map([...weaker, ...fromEnvironment(env)]))
+  for (const [name, locked] of files.flatMap(layer => [...layer].filter(([, { from }]) => from === 'locked'))) {
+    const other = sources.get(name)
+    if (other !== undefined && other.from !== 'system' && JSON.stringify(valueOf(name, other)) !== JSON.stringify(valueOf(name, locked)))
+      throw new NbtrunError('USAGE', `${other.label} cannot be changed here: ${locked.label} is locked`, { hint: 'leave it out, or ask the administrator' })
+    sources.set(name, locked)
+  }
+  settleExclusive(sources)
+  return sources
 }
 
-interface Given {
+/** The profile that the line or the environment names. */
+export function profileOf(raw: Raw | undefined, env: Env): string | undefined {
+  return raw?.profile?.at(-1) ?? (env[envName('profile')] || undefined)
+}
+
+/** Does the environment name a share, or a profile? Then the first word that is no option is the program. */
+export function namesShare(env: Env): boolean {
+  return (['share', 'profile'] as const).some(name => (env[envName(name)] ?? '') !== '')
+}
+
+export interface Given {
   readonly from: Source
-  /** As the user knows it: `--port`, `NBTRUN_OPT_PORT`. */
+  /** As the user knows it: `--port`, `NBTRUN_OPT_PORT`, `/etc/nbtrun/config.toml:3: port`. */
   readonly label: string
   readonly texts: readonly string[]
 }
@@ -115,18 +139,23 @@ const EXCLUSIVE: readonly (readonly [Name, Name])[] = [
   ['verbose', 'quiet'],
 ]
 
-/** Of two options that exclude each other the flag wins over the environment; both from one place are a mistake. */
+/** The stronger one wins. */
+const RANK: readonly Source[] = ['system', 'profile', 'env', 'flag', 'locked']
+
+/** Of two options that exclude each other the stronger wins; both from one place are a mistake, and so is one against a locked one. */
 function settleExclusive(sources: Map<Name, Given>): void {
   for (const [name, { from, texts }] of sources) {
-    const off = OPTIONS[name].kind === 'flag' && from === 'env' && /^(0|false|no|off)$/i.test(texts[0] ?? '')
+    const off = OPTIONS[name].kind === 'flag' && from !== 'flag' && /^(0|false|no|off)$/i.test(texts[0] ?? '')
     if (off) sources.delete(name)
   }
   for (const [one, other] of EXCLUSIVE) {
     const a = sources.get(one),
       b = sources.get(other)
     if (a === undefined || b === undefined) continue
-    if (a.from === b.from) throw new NbtrunError('USAGE', `${a.label} and ${b.label} exclude each other`)
-    sources.delete(a.from === 'env' ? one : other)
+    const [weak, strong] = RANK.indexOf(a.from) < RANK.indexOf(b.from) ? [one, b] : [other, a]
+    const isMistake = a.from === b.from || (strong.from === 'locked' && sources.get(weak)?.from !== 'system')
+    if (isMistake) throw new NbtrunError('USAGE', `${a.label} and ${b.label} exclude each other`)
+    sources.delete(weak)
   }
 }
 

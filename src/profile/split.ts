@@ -8,8 +8,8 @@ export interface Line {
 }
 
 /**
- * Options end after the first `--`, or, once a share was given, at the first word that is no option (PowerShell's npm shim eats `--`).
- * No parser sees the words behind. `shareKnown`: the environment names a share.
+ * Options end after the first `--`, or, once a share or a profile was given, at the first word that is no option (PowerShell's npm shim eats `--`).
+ * No parser sees the words behind. `shareKnown`: the environment names one.
  */
 export function split(words: readonly string[], shareKnown: boolean): Line {
   let known = shareKnown
@@ -18,7 +18,7 @@ export function split(words: readonly string[], shareKnown: boolean): Line {
     if (word === '--') return { own: words.slice(0, at), program: words.slice(at + 1) }
     if (known && !looksLikeOption(word)) return { own: words.slice(0, at), program: words.slice(at) }
     const read = optionsAt(words, at)
-    known ||= read?.given.some(([name]) => name === 'share') ?? false
+    known ||= read?.given.some(([name]) => name === 'share' || name === 'profile') ?? false
     at = read?.next ?? at + 1
   }
   return { own: words, program: undefined }

@@ -31,7 +31,7 @@ export const TEMPLATES = {
     file: 'launcher.desktop',
     language: 'desktop',
     about: 'the same as a menu entry; says by notify-send what nobody sees on stderr',
-    example: ['--share', '//server/cad'],
+    example: ['--share', '//server/cad', '--wait', '2m'],
     program: ['cad.exe'],
   },
   systemd: {
@@ -66,7 +66,7 @@ export const TEMPLATES = {
     file: 'metered-launcher.cmd',
     language: 'innerCmd',
     about: 'metered-launcher for Windows',
-    example: ['--share', '//server/cad'],
+    example: ['--share', '//server/cad', '--wait', '2m'],
     program: ['cad.exe'],
   },
 } as const satisfies Record<string, Template>

@@ -32,7 +32,8 @@ export async function logIn(scope: Scope, login: Login): Promise<Lifeline> {
 export function connectTree(scope: Scope, lifeline: Lifeline, share: string): Promise<Tree> {
   return scope.acquire('connect', `share ${share}`, {
     open: signal => unlessAborted(signal, lifeline.addTree(share)),
-    undo: (_, signal) => giveBack(lifeline, () => lifeline.tree(share), signal),
+    // its own one, or what took its place; the same share may be connected twice
+    undo: (tree, signal) => giveBack(lifeline, () => (tree.isOpen ? tree : lifeline.tree(share)), signal),
     undoMs: STEP_MS,
     undoName: `TREE_DISCONNECT ${share}`,
   })

@@ -162,6 +162,7 @@ async function openSession(
     const called = await climb({ ...options, address, port: way.port, socket, timeoutMs, status, signal })
     return { way: { kind: way.kind, port: called.port }, socket: called.socket, address: called.address }
   } catch (thrown) {
+    socket.destroy() // nobody may have taken it over yet
     if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, reason(thrown, now() - began))
     throw thrown
   }

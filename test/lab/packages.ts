@@ -29,6 +29,7 @@ const GROUPS = {
   ansible: { 'ansible-playbook': 'ansible-core' },
   zsh: { zsh: 'zsh' },
   fish: { fish: 'fish' },
+  impacket: { python3: 'python3', 'impacket/smbserver.py': 'python3-impacket' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>
 
@@ -57,9 +58,13 @@ export const isRoot = (): boolean => process.getuid?.() === 0
 /** Root of the machine, and not of a user namespace only (`runAsRoot`). */
 export const isMachineRoot = (): boolean => isRoot() && process.env['LAB_ROOTLESS'] === undefined
 
-/** Debian's wine64 package puts its binary where only `wine` looks. */
+/** Where tools are that are not in PATH: Debian's wine64 is where only `wine` looks, and a Python module is no tool. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  wine64: '/usr/lib/wine/wine64',
+  'impacket/smbserver.py': '/usr/lib/python3/dist-packages/impacket/smbserver.py',
+}
 const toolsOf = (group: Group): [string, string][] => (group === 'fuse' ? [] : Object.entries(GROUPS[group]))
-const has = (name: string): boolean => (name === 'wine64' ? existsSync('/usr/lib/wine/wine64') || tool(name) !== undefined : tool(name) !== undefined)
+const has = (name: string): boolean => existsSync(ELSEWHERE[name] ?? '') || tool(name) !== undefined
 export const absentTools = (group: Group): [string, string][] => toolsOf(group).filter(([name]) => !has(name))
 
 export const packagesOf = (tools: readonly [string, string][]): string[] => [...new Set(tools.map(([, name]) => name))].sort()

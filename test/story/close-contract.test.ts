@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
 import type { Dialect } from '../../src/smb/dialect.ts'
 import { COMMAND, commandName, FLAG } from '../../src/smb/smb2/header.ts'
+import { connect } from '../../src/smb/index.ts'
 import { STATUS } from '../../src/smb/status.ts'
 import { pause } from '../../src/base/time.ts'
 import { useLab } from '../lab/index.ts'
@@ -153,6 +154,38 @@ describe('whatever fails of a teardown, what comes after it is tried', { skip: n
       assert.deepEqual(ledger, ['ACCESS_DENIED', 'ACCESS_DENIED', 'ACCESS_DENIED', 'ok'])
     })
   }
+})
+
+describe('a share that is connected twice', { skip: noLab, timeout: 60_000 }, () => {
+  test('is disconnected twice, each in its own step', async () => {
+    const lab = await useLab()
+    {
+      const said: string[] = []
+      const refuse = new Set<bigint>()
+      const signing = impostor(lab, answer => (refuse.has(field.messageId(answer)) ? changed(answer, a => a.writeUInt32LE(STATUS.ACCESS_DENIED, 8)) : answer))
+      const meddler: Meddler = {
+        ...signing,
+        fromClient(request, wire) {
+          const command = commandName(field.command(request))
+          said.push(command)
+          // that of the first connect, which is given back last
+          if (command === 'TREE_DISCONNECT' && said.filter(each => each === command).length === 2) refuse.add(field.messageId(request))
+          return signing.fromClient?.(request, wire)
+        },
+      }
+      await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
+      const client = await connect('127.0.0.1', { port: between.port, user: 'alice', password: lab.password(), domain: 'LAB' })
+      await client.tree('app')
+      await client.tree('app')
+      const steps = (await client.close()).filter(({ phase }) => phase === 'teardown')
+      assert.deepEqual(
+        steps.map(({ name, ok, code }) => `${name.split(' ')[0]}: ${ok ? 'ok' : code}`),
+        ['TREE_DISCONNECT: ok', 'TREE_DISCONNECT: ACCESS_DENIED', 'LOGOFF: ok', 'FIN: ok'],
+      )
+      assert.deepEqual(said.slice(-3), ['TREE_DISCONNECT', 'TREE_DISCONNECT', 'LOGOFF'])
+    }
+    await nothingLeft(lab)
+  })
 })
 
 function changed(answer: Buffer, change: (answer: Buffer) => unknown): Buffer {

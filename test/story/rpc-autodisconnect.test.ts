@@ -54,7 +54,7 @@ describe('the idle limit of a Windows server', { skip: noLab, timeout: 30_000 },
   })
 
   for (const [words, bytes, says, warns] of [
-    ['15', V.SET_1010_15, 'ends idle sessions after 15 minutes (before: 20 minutes)', []],
+    ['15', V.SET_1010_15, 'ends idle sessions after 15 minutes (before: 20 minutes)', [/0 would mean a few seconds, and -1 never/]],
     ['0', V.SET_1010_0, 'ends idle sessions after a few seconds (before: 20 minutes)', [/0 does not switch it off: idle sessions end after a few seconds/]],
     ['-1', V.SET_1010_NEVER, 'never ends idle sessions (before: 20 minutes)', [/-1 switches it off/]],
     ['never', V.SET_1010_NEVER, 'never ends idle sessions (before: 20 minutes)', [/-1 switches it off/]],

@@ -49,7 +49,7 @@ test('yargs is imported by cli/yargs.ts alone, elsewhere as a type', () => {
     assert.doesNotMatch(readFileSync(join(root, 'src', file), 'utf8'), /^import (?!type ).*'yargs/m, `src/${file}`)
 })
 
-test('a plain run loads neither yargs nor execa', () => {
+test('a plain run loads neither yargs nor execa, and no reader of profiles', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nbtrun-layers-'))
   try {
     // a host in the share that cannot be looked up: the run is loaded, and fails before it takes anything
@@ -75,7 +75,9 @@ test('a plain run loads neither yargs nor execa', () => {
       'the run was loaded',
     )
     assert.deepEqual(
-      loaded.filter(url => /\/node_modules\/(yargs|yargs-parser|cliui|y18n|execa)\/|\/src\/cli\/(full|yargs|help)\.ts$/.test(url)),
+      loaded.filter(url =>
+        /\/node_modules\/(yargs|yargs-parser|cliui|y18n|execa|smol-toml)\/|\/src\/(cli\/(full|yargs|help)|profile\/profiles)\.ts$/.test(url),
+      ),
       [],
     )
   } finally {

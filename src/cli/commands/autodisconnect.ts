@@ -75,7 +75,8 @@ async function tunedValues(service: ServerService): Promise<ServerInfo<502> | nu
 function warn(host: string, wanted: number): void {
   print(`${host} stops tuning itself: its server service keeps the values that it has now, in its registry (Q153070)`)
   if (wanted === 0) print('0 does not switch it off: idle sessions end after a few seconds; -1 is for never')
-  if (wanted === NEVER) print('-1 switches it off: a session that a client forgets holds its seat for ever')
+  else if (wanted === NEVER) print('-1 switches it off: a session that a client forgets holds its seat for ever')
+  else print('0 would mean a few seconds, and -1 never')
 }
 
 function sentence(host: string, minutes: number): string {

@@ -11,13 +11,14 @@ import { configFolder } from '../../profile/folders.ts'
 import { quoteSh } from '../../profile/quoting.ts'
 import { resolve } from '../../profile/settings.ts'
 import { render, TEMPLATES } from '../../profile/templates.ts'
-import { assignment } from '../../profile/values.ts'
+import { assignment, shown } from '../../profile/values.ts'
 import type { Raw } from '../../profile/words.ts'
 import { packageFolder } from '../package.ts'
 import { output, print } from '../report.ts'
 import { saveSecret } from '../saving.ts'
-import { table } from '../table.ts'
+import { WIDTH, wrap } from '../wrap.ts'
 
+const INDENT = 7
 const PARTS = ['line', 'profile', 'script'] as const
 
 export function options(y: Argv): Argv {
@@ -101,14 +102,19 @@ function optionsOf(found: Imported, auth: string | undefined): Raw {
   return Object.fromEntries(ROWS.flatMap(([name]): [Name, string[]][] => (texts[name] === undefined ? [] : [[name, [...texts[name]]]])))
 }
 
-const heading = (file: string, { lines, encoding }: BatchText): string => `${basename(file)}: ${lines.length} lines, ${encoding}`
+const heading = (file: string, { lines, encoding }: BatchText): string =>
+  `${basename(file)}: ${lines.length} lines, ${encoding}; + is in the run, ! is not taken over`
 
+/** The file's lines, each with what became of it below, in 80 columns. */
 function became({ rows }: Imported): string {
-  const mark = { taken: '+', dropped: '', lost: '!' } as const
-  return table(
-    ['LINE', '', 'SAYS', 'BECAME'],
-    rows.map(({ line, kind, text, became }) => [line, mark[kind], text.length > 44 ? `${text.slice(0, 43)}…` : text, became]),
-  )
+  const mark = { taken: '+', dropped: ' ', lost: '!' } as const
+  return rows
+    .flatMap(({ line, kind, text, became }) => {
+      const [first = '', ...more] = wrap(shown(text), WIDTH - INDENT)
+      const below = wrap(became, WIDTH - INDENT - 2).map(part => `  ${part}`)
+      return [`${String(line).padStart(4)} ${mark[kind]} ${first}`, ...[...more, ...below].map(part => ' '.repeat(INDENT) + part)]
+    })
+    .join('\n')
 }
 
 /** Only where a shell would take a word for something else. */

@@ -2,6 +2,7 @@ import type { Argv } from 'yargs'
 import { asError } from '../../base/errors.ts'
 import { mayBeOurs, sameUser } from '../../run/ours.ts'
 import type { HeldSession } from '../../smb/rpc/srvsvc/accounts.ts'
+import { isUnknownLevel } from '../../smb/rpc/srvsvc/errors.ts'
 import { output, print } from '../report.ts'
 import { onServer, type Asked, type Given } from '../server.ts'
 import { counted, lasting, table } from '../table.ts'
@@ -51,8 +52,9 @@ async function whatIsLeft({ ask }: Asked, who: string, authFile: unknown): Promi
     return { rows, why: null }
   } catch (thrown) {
     const error = asError(thrown)
-    if (error.code !== 'ACCESS_DENIED') throw error
-    return { rows: null, why: `${error.message}; add --admin-auth-file` }
+    if (error.code === 'ACCESS_DENIED') return { rows: null, why: `${error.message}; add --admin-auth-file` }
+    if (isUnknownLevel(error)) return { rows: null, why: error.message }
+    throw error
   }
 }
 

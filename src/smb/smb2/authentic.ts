@@ -1,5 +1,6 @@
 import { NbtrunError } from '../../base/errors.ts'
 import { STATUS, statusName } from '../status.ts'
+import type { Signer } from '../crypto/signer.ts'
 import type { Call } from './call.ts'
 import { FLAG } from './header.ts'
 import type { Received } from './inbound.ts'
@@ -32,10 +33,27 @@ function requireSessionGone(call: Call<unknown>, { header: { status } }: Receive
   })
 }
 
+/**
+ * impacket's server signs each answer and puts them together then: its signature is without NextCommand and padding, which say nothing but where the next
+ * one begins, and that one is signed itself.
+ */
+function verifiesAlone(signer: Signer, message: Buffer): boolean {
+  const alone = Buffer.from(message)
+  alone.writeUInt32LE(0, NEXT_AT)
+  for (let length = alone.length; length > alone.length - 8; length--) {
+    if (signer.verify(alone.subarray(0, length))) return true
+    if (alone[length - 1] !== 0) return false
+  }
+  return false
+}
+
+/** [MS-SMB2] 2.2.1.2: NextCommand. */
+const NEXT_AT = 20
+
 function requireSigned({ command, signer }: Call<unknown>, { header: h, message }: Received, interim: boolean): void {
   if (signer === undefined) return
   if ((h.flags & FLAG.SIGNED) !== 0) {
-    if (signer.verify(message)) return
+    if (signer.verify(message) || (h.next !== 0 && verifiesAlone(signer, message))) return
     // Samba returns the request's own signature where it has no key any more: no worse than none
     if (h.status === STATUS.USER_SESSION_DELETED) return
     throw new NbtrunError('BAD_SIGNATURE', `the answer to ${command} has a wrong signature (${signer.algorithm})`, { hint: TAMPERED })

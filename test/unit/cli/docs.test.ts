@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DOCS, isCurrent } from '../../../scripts/docs.ts'
 
-test('docs/options.md and docs/errors.md say what the tables say', () => {
-  assert.deepEqual(Object.keys(DOCS), ['options.md', 'errors.md'])
+test('docs/options.md, docs/errors.md, the manual page and the schema say what the tables say', () => {
+  assert.deepEqual(Object.keys(DOCS), ['options.md', 'errors.md', 'nbtrun.1', 'profile.schema.json'])
   for (const name of Object.keys(DOCS)) assert.ok(isCurrent(name), `docs/${name} is old: node --import tsx scripts/docs.ts`)
 })

@@ -28,7 +28,7 @@ const AUTH = join(folder, '.config/nbtrun/srv.auth')
 test('a batch file becomes a line, a profile and a script; its password an auth file that only its owner reads', () => {
   const { status, stdout, stderr } = nbtrun('import', PAYROLL)
   assert.equal(status, 0, stderr)
-  assert.match(stdout, /^ {3}1 {2}\+ {2}net use P: \\\\srv\\pay \*\*\* \/user:ACME\\pay /m)
+  assert.match(stdout, /^ {3}1 \+ net use P: \\\\srv\\pay \*\*\* \/user:ACME\\pay\n {9}--share \/\/srv\/pay; /m)
   assert.ok(stdout.includes(`    nbtrun --share //srv/pay --auth-file ${AUTH} --grace 5s -- '{mount}/it'\\''s.exe' /m:10\n`), stdout)
   assert.match(stdout, /^ {4}program = \["{mount}\/it's\.exe", "\/m:10"\]$/m)
   assert.match(stdout, /^ {4}exec nbtrun --share /m)

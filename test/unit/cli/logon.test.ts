@@ -135,7 +135,7 @@ test('metered-launcher.cmd hands every word to nbtrun, then those it was given, 
 
 test('metered-launcher.cmd goes on after a batch file, and says when all seats are taken', { skip }, () => {
   const { status, stderr } = cmd(text('metered-launcher-cmd'), shim, 75)
-  assert.deepEqual(recorded(), ['--share', '//server/cad', '--', 'cad.exe'])
+  assert.deepEqual(recorded(), ['--share', '//server/cad', '--wait', '2m', '--', 'cad.exe'])
   assert.deepEqual([status, stderr], [75, 'All seats are taken. Please try again when a colleague has closed the program.\r\n'])
 })
 

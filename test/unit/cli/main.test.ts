@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -37,7 +37,7 @@ test('--help prints the common options, --help all every one, in 80 columns', ()
 })
 
 test('a command has its help', () => {
-  for (const command of ['script', 'import', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
+  for (const command of ['script', 'import', 'config', 'completion', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
     const { status, stdout } = nbtrun([command, '--help'], { LANG: 'de_DE.UTF-8' })
     assert.deepEqual([status, stdout], [0, golden(`help-${command}.txt`)])
   }
@@ -58,6 +58,8 @@ test('a complaint is one line on stderr, and the code 125', () => {
     [['--', 'true'], 'no share is given; nbtrun --share //server/share -- program'],
     [['app'], 'app stands before any share; nbtrun --share //server/share -- app'],
     [[...S, '--frob', '--', 'true'], 'no such option or word: frob; see nbtrun --help'],
+    [[...S, '--grce', '3', 'true'], 'no such option or word: grce; did you mean --grace?'],
+    [['sesions', '//srv'], 'sesions stands before any share; did you mean nbtrun sessions?'],
     [[...S, '--grace', '--', 'true'], 'no value follows --grace; see nbtrun --help'],
     [[...S, '--port', '1', '--port', '2', 'true'], '--port is given 2 times; see nbtrun --help'],
     [[...S, '--quiet=no', 'true'], '--quiet takes no value; see nbtrun --help'],
@@ -117,4 +119,9 @@ test('unbuilt, the executable says how to build it', () => {
   copyFileSync(join(root, 'bin/nbtrun.js'), join(folder, 'bin/nbtrun.mjs'))
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'bin/nbtrun.mjs'), '--help'], { encoding: 'utf8' })
   assert.deepEqual([status, stdout, stderr], [125, '', 'nbtrun: not built; npm run build\n'])
+})
+
+test('nothing nbtrun writes has a colour or moves a cursor, with NO_COLOR or without', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
+  for (const name of sources) assert.doesNotMatch(readFileSync(join(root, 'src', name), 'utf8'), /\\(?:x1b|u001b|033|e)\[|styleText|hasColors/, name)
 })

@@ -37,6 +37,7 @@ test('what is not given has its fallback', () => {
     mapping: 'auto',
     transport: 'auto',
     port: undefined,
+    profile: undefined,
     'called-name': undefined,
     'calling-name': undefined,
     scope: undefined,

@@ -1,5 +1,6 @@
 import { WireError, type Codec } from '../../../base/wire.ts'
 import { NdrReader, NdrWriter } from '../ndr.ts'
+import { NERR } from './errors.ts'
 import { getStructs, putStructs, type Shape, type Struct } from '../struct.ts'
 
 /** The Enum calls of the server service are alike: [MS-SRVS] 3.1.4.1, .2, .5 and .8. */
@@ -51,7 +52,7 @@ export function enumRequest<Filter extends string = never>(name: string, ...filt
   }
 }
 
-/** The answer at one level. */
+/** The answer at one level. One at another level is taken for INVALID_LEVEL: who answers so does not know the one that was asked for. */
 export function enumResponse<S extends Shape>(name: string, level: number, shape: S): Codec<EnumResponse<S>> {
   return {
     name: `${name} response`,
@@ -67,8 +68,9 @@ export function enumResponse<S extends Shape>(name: string, level: number, shape
     },
     get(r) {
       const ndr = new NdrReader(r)
-      r.fixed('Level', level, ndr.u32())
-      r.fixed('level of the union', level, ndr.u32())
+      const answered = ndr.u32()
+      r.fixed('level of the union', answered, ndr.u32())
+      if (answered !== level) return { entries: [], total: 0, resume: null, status: NERR.INVALID_LEVEL }
       let entries: readonly Struct<S>[] = []
       if (ndr.pointer()) {
         const count = ndr.u32()

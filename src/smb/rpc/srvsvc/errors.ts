@@ -1,5 +1,5 @@
 import { NbtrunError, type Code } from '../../../base/errors.ts'
-import { OP_RANGE_ERROR } from '../faults.ts'
+import { UNKNOWN_CALL } from '../faults.ts'
 
 /** What the server service answers: Win32 errors and those of the network management functions. [MS-ERREF] 2.2, [MS-SRVS] 2.2.2.11. */
 const ROWS = [
@@ -40,7 +40,7 @@ export function serviceError(status: number, doing: string, ifDenied = "log in a
 export function isUnknownLevel(error: unknown): boolean {
   if (!(error instanceof NbtrunError)) return false
   const { status, fault } = error.facts
-  return status === NERR.INVALID_LEVEL || status === NERR.NOT_SUPPORTED || fault === OP_RANGE_ERROR
+  return status === NERR.INVALID_LEVEL || status === NERR.NOT_SUPPORTED || UNKNOWN_CALL.has(fault)
 }
 
 export function isDenied(error: unknown): boolean {

@@ -3,6 +3,7 @@ import { NdrReader, NdrWriter } from '../ndr.ts'
 import type { Syntax } from '../pdu.ts'
 import { getStructs, putStructs, type Struct } from '../struct.ts'
 import { enumRequest } from './enumeration.ts'
+import { NERR } from './errors.ts'
 import { SERVER, type ServerInfo, type ServerLevel } from './levels.ts'
 
 /** The server service: 4b324fc8-1670-01d3-1278-5a47bf6ee188, version 3.0. [MS-SRVS] 1.9. */
@@ -90,7 +91,7 @@ export interface ServerGetInfo<L extends ServerLevel> {
   readonly status: number
 }
 
-/** The answer at one level. */
+/** The answer at one level; one at another level is taken for INVALID_LEVEL. */
 export function serverGetInfoResponse<L extends ServerLevel>(level: L): Codec<ServerGetInfo<L>> {
   const shape: (typeof SERVER)[L] = SERVER[level]
   return {
@@ -102,7 +103,7 @@ export function serverGetInfoResponse<L extends ServerLevel>(level: L): Codec<Se
     },
     get(r) {
       const ndr = new NdrReader(r)
-      r.fixed('level of the union', level, ndr.u32())
+      if (ndr.u32() !== level) return { info: null, status: NERR.INVALID_LEVEL }
       const [info = null] = ndr.pointer() ? getStructs(ndr, shape, 1) : []
       return { info, status: ndr.u32() }
     },

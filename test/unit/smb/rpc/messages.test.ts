@@ -185,6 +185,14 @@ test('every level comes back as it was said', () => {
   }
 })
 
+test('an answer at another level than it was asked for is none at this one: impacket answers at what it has', () => {
+  const bytes = Buffer.from(V.SHARES_1_RESPONSE)
+  const { entries, status } = decode(enumResponse('NetrShareEnum', 2, SHARE[2]), bytes)
+  assert.deepEqual([entries, status], [[], 124])
+  const { info, status: refused } = decode(serverGetInfoResponse(102), V.WINDOWS_SERVER_101)
+  assert.deepEqual([info, refused], [null, 124])
+})
+
 describe('a lie about lengths', () => {
   const codec = enumResponse('NetrSessionEnum', 10, SESSION[10])
   const told = (change: (bytes: Buffer) => void): Buffer => {

@@ -852,6 +852,27 @@ describe('an exchange that signs', () => {
     assert.equal(await state(alone), 'BAD_SIGNATURE', 'in a frame of its own nothing speaks for it')
   })
 
+  test('takes answers that were signed before they were put together, as impacket does it, and nothing that was changed since', async () => {
+    for (const [change, becomes] of [
+      [() => {}, ['done', 'done']],
+      [(frame: Buffer) => (frame[64]! ^= 1), ['BAD_SIGNATURE', 'BAD_SIGNATURE']],
+      [(frame: Buffer) => (frame[71] = 1), ['BAD_SIGNATURE', 'BAD_SIGNATURE']], // padding
+      [(frame: Buffer) => (frame[72 + 64]! ^= 1), ['done', 'BAD_SIGNATURE']],
+    ] as const) {
+      const peer = newPeer()
+      await peer.grant(9)
+      const signer = newSigner()
+      const echo = { command: 'ECHO', codec: empty, body: null, signer } as const
+      const calls = peer.exchange.requestAll([echo, echo], { related: false })
+      const [first, second] = peer.sent.map(sent => reply(sent, { signer }))
+      const frame = Buffer.concat([first!, Buffer.alloc(-first!.length & 7), second!])
+      frame.writeUInt32LE(72, 20)
+      change(frame)
+      peer.exchange.receive(frame)
+      assert.deepEqual(await Promise.all(calls.map(state)), becomes)
+    }
+  })
+
   test('refuses a wrong signature on each of these', async () => {
     const flags = FLAG.SERVER_TO_REDIR | FLAG.SIGNED
     const answers = [
