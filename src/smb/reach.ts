@@ -1,9 +1,7 @@
 import { NbtrunError } from '../base/errors.ts'
 import { negotiate } from './negotiate.ts'
 import type { Connection, ConnectionOptions } from './resources.ts'
-import { openTransport, type TransportOptions } from './transport.ts'
-
-type Opened = Awaited<ReturnType<typeof openTransport>>
+import { type Opened, openTransport, type TransportOptions } from './transport.ts'
 
 export interface Reached {
   readonly transport: Opened
