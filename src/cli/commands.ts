@@ -13,6 +13,8 @@ export const COMMANDS = {
     load: () => import('./commands/autodisconnect.ts'),
   },
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
+  runs: { usage: 'runs', help: 'the runs of this user, and what dead ones left', load: () => import('./commands/runs.ts') },
+  reap: { usage: 'reap [target]', help: 'give back what dead runs left', load: () => import('./commands/reap.ts') },
   import: { usage: 'import <file>', help: 'turn a batch file with net use into the same run', load: () => import('./commands/import.ts') },
   config: { usage: 'config', help: 'each value of a run, and where it comes from', load: () => import('./commands/config.ts') },
   completion: { usage: 'completion <shell>', help: 'completion for bash, zsh, fish or PowerShell', load: () => import('./commands/completion.ts') },

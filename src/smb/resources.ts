@@ -34,12 +34,21 @@ export interface Connection extends Resource {
   readonly ioTimeoutMs: number
   /** The server's clock at the negotiation, FILETIME; 0n when it does not tell. */
   readonly serverTime: bigint
+  /** By what the server is known again; absent where its sessions have no ids that a later connection could name. */
+  readonly serverId?: ServerId | undefined
   /** Answers that nobody waited for. */
   readonly unasked: number
   /** Asks whether the server is there, in the name of no session where the dialect allows that. `onSent` is called once the question went out. */
   echo(timeoutMs: number, onSent?: () => void): Promise<void>
   /** Logs in, once. The credentials stay their owner's. */
   logIn(credentials: Credentials, options: SessionOptions): Promise<Session>
+}
+
+export interface ServerId {
+  /** ServerGuid, 16 bytes; zeros where it has none. [MS-SMB2] 2.2.4 */
+  readonly guid: Buffer
+  /** Since when it runs, FILETIME; 0n where it does not tell. */
+  readonly started: bigint
 }
 
 export interface SessionOptions {
@@ -54,6 +63,8 @@ export interface SessionOptions {
    * server ends it when it notices.
    */
   readonly previousSessionId?: bigint
+  /** Told the session's id when the server has named it; the login goes on once this resolves, and only then counts. */
+  readonly taking?: (id: bigint) => Promise<void>
 }
 
 /** A logged-in user on a connection. Closing it sends LOGOFF and checks the answer. */

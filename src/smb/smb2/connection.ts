@@ -14,7 +14,7 @@ import type { Credentials } from '../auth/credentials.ts'
 import { spnegoNtlm } from '../auth/spnego.ts'
 import { askEcho } from './echo.ts'
 import type * as server from '../resources.ts'
-import type { ConnectionOptions, SessionOptions } from '../resources.ts'
+import type { ConnectionOptions, ServerId, SessionOptions } from '../resources.ts'
 import { Session } from './session.ts'
 
 /** A negotiated connection, SMB 2.0.2 to 3.1.1. [MS-SMB2] 3.2.4.2. It owns its transport: closing it ends with FIN, both ways. */
@@ -149,6 +149,9 @@ export class Connection extends Resource implements server.Connection {
 
   get serverTime(): bigint {
     return this.negotiated.systemTime
+  }
+  get serverId(): ServerId {
+    return { guid: this.negotiated.serverGuid, started: this.negotiated.serverStartTime }
   }
 
   /** In the name of no session, [MS-SMB2] 3.3.5.17: it does not keep a server from closing an idle one. */
