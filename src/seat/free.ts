@@ -5,7 +5,7 @@ import { reach } from './neighbour.ts'
 import { FREE } from './ticket.ts'
 
 /** Who does not take the news by then will find out by trying, ms. */
-const TELL_MS = 100
+const TELL_MS = 500
 
 /** A seat was given back: the first in line need not wait until its next try. The tickets of the dead before it are swept away. Never rejects. */
 export async function tellFree(folder: string): Promise<void> {
@@ -14,7 +14,10 @@ export async function tellFree(folder: string): Promise<void> {
     const socket = await reach(join(folder, name))
     if (socket === 'dead') removeTicket(folder, name)
     if (typeof socket === 'string') continue
-    await Promise.race([new Promise<void>(resolve => socket.end(FREE, () => resolve())), pause(TELL_MS)])
+    // closed by the hearer: a socket that is closed with words unread takes its own along, unix(7)
+    const heard = new Promise<void>(resolve => socket.once('close', () => resolve()))
+    socket.resume().write(FREE)
+    await Promise.race([heard, pause(TELL_MS)])
     socket.destroy()
     return
   }

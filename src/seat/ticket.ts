@@ -122,8 +122,10 @@ export class Ticket {
   #welcome(socket: Socket): void {
     socket.write(spellLack(this.#standing.lack))
     socket.once('data', data => {
-      if (data.toString('latin1') === FREE) this.freed()
       socket.resume() // whatever else it says is heard by nobody
+      if (data.toString('latin1') !== FREE) return
+      this.freed()
+      socket.destroy()
     })
   }
 

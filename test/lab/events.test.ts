@@ -43,6 +43,12 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
     assert.deepEqual([quit.exit, quit.signal, quit.timedOut], [3, null, false])
   })
 
+  test('a run by NetBIOS that holds a name', async () => {
+    const options = ['--transport', 'nbt', '--hold-name', 'PAYROLL', '--wins', lab.server().address]
+    const { code, types, receipt } = await run('netbios', ['/bin/true'], { options })
+    assert.deepEqual([code, types, receipt.names.length], [0, ['requested', 'obtained', 'mapped', 'launched', 'quit', 'returned'], 1])
+  })
+
   test('a program that leaves others behind lingers, and so does a grace', async () => {
     const { types } = await run('users', ['/bin/sh', '-c', 'sleep 1 & exit 0'], { options: ['--grace', '100ms'] })
     assert.deepEqual(types, ['requested', 'obtained', 'mapped', 'launched', 'quit', 'lingering', 'lingering', 'returned'])
