@@ -8,11 +8,16 @@ export function waited(error: NbtrunError, ms: number): NbtrunError {
   return new NbtrunError(code, `${message}, still after ${spell(ms)}`, { cause: error, facts, ...(hint === undefined ? {} : { hint }) })
 }
 
-const CODE = { seat: 'SHARE_FULL', network: 'CONNECT_FAILED', name: 'NAME_HELD' } as const satisfies Record<Lack, NbtrunError['code']>
+const IN_VAIN = {
+  seat: ['SHARE_FULL', 'no seat was free'],
+  network: ['CONNECT_FAILED', 'the server could not be reached'],
+  name: ['NAME_HELD', 'a name was held by somebody else'],
+} as const satisfies Record<Lack, readonly [NbtrunError['code'], string]>
 
 /** Others on this machine were first, to the end. */
 export function noTurn(lack: Lack | undefined, place: number, ms: number): NbtrunError {
-  return new NbtrunError(CODE[lack ?? 'seat'], `no seat was free within ${spell(ms)}: still number ${place} in line on this machine`)
+  const [code, what] = IN_VAIN[lack ?? 'seat']
+  return new NbtrunError(code, `${what} for ${spell(ms)}: still number ${place} in line on this machine`)
 }
 
 export interface Wish {
