@@ -41,7 +41,23 @@ tests.once('exit', (code, signal) => {
 
 /** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
 async function startLabs({ ensurePackages, missing, startLab }, count) {
-  ensurePackages(['lab', 'rootless', 'capture', 'terminal', 'processes', 'fuse3', 'nbtscan', 'wine', 'mingw', 'desktop', 'systemd', 'ansible', 'zsh', 'fish'])
+  ensurePackages([
+    'lab',
+    'rootless',
+    'capture',
+    'terminal',
+    'processes',
+    'fuse3',
+    'nbtscan',
+    'impacket',
+    'wine',
+    'mingw',
+    'desktop',
+    'systemd',
+    'ansible',
+    'zsh',
+    'fish',
+  ])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
 }

@@ -29,7 +29,7 @@ export async function askServer<T>(
   const scope = new Scope(signal, () => {}, settings['teardown-timeout'])
   const journal = new Journal({ run: randomBytes(4).toString('hex'), shares: [`//${host}`], program: 'nbtrun', env: process.env, warn: () => {} })
   try {
-    const server = await login(scope, { ...settings, 'no-reconnect': true }, host, randomBytes(16), given, journal)
+    const server = await login(scope, { ...settings, 'no-reconnect': true }, host, randomBytes(16), given, { journal })
     const ipc = await connectTree(scope, server, 'IPC$')
     const service = await ServerService.open(ipc) // it ends with IPC$
     return await unlessAborted(signal, ask(service, server.session))

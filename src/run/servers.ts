@@ -13,10 +13,13 @@ import { Folder } from '../smb/folder.ts'
 import { LastingFiles } from '../smb/lifeline/files.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
+import { hostFinder } from '../nbt/find.ts'
+import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
 import type { Journal } from './journal/journal.ts'
 import { Keeper } from './journal/keeper.ts'
 import type { Record } from './record.ts'
+import { tracer } from './trace.ts'
 
 /** A share that was connected, and the files that the program shall see. */
 export interface Connected {
@@ -51,7 +54,7 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   const servers = new Map<string, Lifeline>()
   for (const [key, { host }] of hostsOf(settings)) {
     record.tell({ type: 'progress', doing: `connecting to ${host}` })
-    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, journal)
+    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, { journal, through: record.node })
     record.watch(server, scope)
     server.holds = settings.mapping === 'none'
     servers.set(key, server)
@@ -70,22 +73,34 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 }
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
-async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, journal: Journal): Promise<Lifeline> {
-  const server = await login(scope, settings, host, clientGuid, given, journal)
+async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By): Promise<Lifeline> {
+  const server = await login(scope, settings, host, clientGuid, given, by)
   await connectTree(scope, server, 'IPC$')
   return server
 }
 
+/** A NetBIOS node of ours, whose port asks for names; without it a port for each question. */
+export type Through = Pick<EndNode, 'network' | 'status'>
+
+/** What a login goes by. */
+interface By {
+  readonly through?: Through | undefined
+  /** Undefined: its session is in no journal, and ends none of a dead run. */
+  readonly journal?: Journal | undefined
+}
+
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
-export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, journal?: Journal): Promise<Lifeline> {
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By = {}): Promise<Lifeline> {
+  const { through, journal } = by
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
-  const credentials = kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)))
+  const credentials =
+    kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)), settings['auth-level'])
   try {
     return await logIn(scope, {
       host,
-      transport: transportOf(settings, host),
+      transport: { ...transportOf(settings, host, through), trace: tracer(scope) },
       ioTimeoutMs: settings['io-timeout'],
       keepaliveMs: settings.keepalive,
       reconnect: !settings['no-reconnect'],
@@ -104,14 +119,18 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
 }
 
 /** How the server is reached. */
-export function transportOf(settings: Settings, host: string): Omit<TransportOptions, 'signal'> {
+export function transportOf(settings: Settings, host: string, through?: Through): Omit<TransportOptions, 'signal'> {
+  const { wins, scope, 'name-order': order } = settings
   return {
     host,
     mode: settings.transport,
     port: settings.port,
     calledName: settings['called-name'],
     callingName: settings['calling-name'],
-    scope: settings.scope,
+    scope,
+    byAddress: settings['by-address'],
+    find: hostFinder({ order, wins, scope, network: through?.network }),
+    status: through === undefined ? undefined : (address, signal) => through.status(address, signal),
     timeoutMs: settings['connect-timeout'],
   }
 }
@@ -122,6 +141,8 @@ function termsOf(settings: Settings): Terms {
     maxDialect: settings['max-dialect'],
     signing: settings['signing-algorithms'] ?? TERMS.signing,
     ciphers: settings.ciphers ?? TERMS.ciphers,
+    authLevel: settings['auth-level'],
+    extendedSecurity: settings['smb1-login'] === 'auto',
     requireSigning: settings.signing === 'required',
     requireEncryption: settings.encrypt,
   }

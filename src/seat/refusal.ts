@@ -33,7 +33,18 @@ export interface Wish {
 export function busy(error: NbtrunError, { waitMs, busyExit, share }: Wish): NbtrunError {
   const lack = lackOf(error)
   if (lack === undefined || (lack === 'network' && waitMs === 0)) return error
-  const holders = `nbtrun sessions ${share} shows who holds it`
-  const hint = lack !== 'seat' ? error.hint : waitMs === 0 ? `add --wait 10m to queue, ${holders}` : holders
+  const hint = cure(lack, error, { waitMs, share })
   return new NbtrunError(error.code, error.message, { cause: error.cause, facts: { ...error.facts, exit: busyExit }, ...(hint === undefined ? {} : { hint }) })
+}
+
+function cure(lack: Lack, { hint }: NbtrunError, { waitMs, share }: Omit<Wish, 'busyExit'>): string | undefined {
+  const holders = `nbtrun sessions ${share} shows who holds it`
+  switch (lack) {
+    case 'network':
+      return hint
+    case 'name':
+      return waitMs === 0 ? `${hint ?? 'choose another name'}, or add --wait 10m to wait for it` : hint
+    case 'seat':
+      return waitMs === 0 ? `add --wait 10m to queue, ${holders}` : holders
+  }
 }

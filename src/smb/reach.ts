@@ -1,9 +1,7 @@
 import { NbtrunError } from '../base/errors.ts'
-import type { Connection } from './resources.ts'
-import { Connection as Smb2Connection, type ConnectionOptions } from './smb2/connection.ts'
-import { openTransport, type TransportOptions } from './transport.ts'
-
-type Opened = Awaited<ReturnType<typeof openTransport>>
+import { negotiate } from './negotiate.ts'
+import type { Connection, ConnectionOptions } from './resources.ts'
+import { type Opened, openTransport, type TransportOptions } from './transport.ts'
 
 export interface Reached {
   readonly transport: Opened
@@ -28,7 +26,7 @@ async function tryOnce(to: TransportOptions, options: ConnectionOptions): Promis
   const stop = (): void => transport.destroy()
   to.signal?.addEventListener('abort', stop, { once: true })
   try {
-    return { transport, connection: await Smb2Connection.negotiate(transport, options) }
+    return { transport, connection: await negotiate(transport, options) }
   } finally {
     to.signal?.removeEventListener('abort', stop)
   }

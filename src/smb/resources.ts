@@ -5,12 +5,24 @@ import type { SigningAlgorithm } from './crypto/signer.ts'
 import type { Dialect } from './dialect.ts'
 import type { Files, OpenFile, OpenOptions } from './files.ts'
 import type { Pipe } from './rpc/pipe.ts'
+import type { Terms } from './terms.ts'
 import type { Transport, TransportOptions } from './transport.ts'
 
 /*
  * What is held at a server, whichever dialect it speaks: Connection → Session → Tree, each the owner of the next. `smb1/` and `smb2/` have one
  * class for each; nothing above them knows which.
  */
+
+export interface ConnectionOptions extends Partial<Terms> {
+  /** The server's name as the user wrote it. */
+  readonly host: string
+  /** How long one request may take, ms. */
+  readonly ioTimeoutMs: number
+  /** 16 bytes, random for each run. [MS-SMB2] 2.2.3: ClientGuid. */
+  readonly clientGuid?: Buffer
+  /** Begin with an SMB1 NEGOTIATE that asks for SMB2: SMB1_ONLY is then the answer of a server that has none. */
+  readonly multiProtocol?: boolean
+}
 
 /** A negotiated connection. It owns its transport: closing it ends with FIN, both ways. */
 export interface Connection extends Resource {
@@ -65,7 +77,7 @@ export interface Session extends Resource {
   readonly guest: boolean
   readonly anonymous: boolean
   /** What its messages are signed with; undefined where they are not. */
-  readonly signing: SigningAlgorithm | undefined
+  readonly signing: SigningAlgorithm | 'MD5' | undefined
   /** What the server answered to LOGOFF. */
   readonly farewell: string | undefined
   /** Connects to a share: `app`, `IPC$`. */

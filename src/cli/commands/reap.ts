@@ -14,7 +14,7 @@ export function options(y: Argv): Argv {
   return withReach(
     y
       .usage('nbtrun reap [//SERVER] [--json] [--forget RUN] [options]')
-      .positional('server', { type: 'string', describe: '//SERVER: log in there, which ends the sessions that dead runs of this user left' })
+      .positional('target', { type: 'string', describe: '//SERVER: log in there, which ends the sessions that dead runs of this user left' })
       .option('json', { type: 'boolean', describe: 'for programs' })
       .option('forget', { type: 'string', nargs: 1, requiresArg: true, describe: 'take a run that is not live out of the journal, and touch nothing else' }),
   )
@@ -33,10 +33,10 @@ interface Account {
 type Session = Known['sessions'][number] & { readonly run: string }
 
 export async function run(given: Given): Promise<void> {
-  const { json, forget: forgotten, server } = given
+  const { json, forget: forgotten, target } = given
   if (forgotten !== undefined) return forget(forgotten)
   const before = sessions()
-  if (server !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
+  if (target !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
   const after = sessions()
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
   const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
