@@ -20,8 +20,8 @@ export interface Proxy extends AsyncDisposable {
   readonly taken: number
 }
 
-/** A relay on loopback to `target`, frame by frame. */
-export async function proxy(target: { readonly host: string; readonly port: number }, meddler: Meddler): Promise<Proxy> {
+/** A relay to `target`, frame by frame; on loopback unless told. */
+export async function proxy(target: { readonly host: string; readonly port: number }, meddler: Meddler, address = '127.0.0.1'): Promise<Proxy> {
   const sockets = new Set<Socket>()
   let taken = 0
   const listener = createServer({ allowHalfOpen: true }, client => {
@@ -53,7 +53,7 @@ export async function proxy(target: { readonly host: string; readonly port: numb
       from.on('close', () => sockets.delete(from))
     }
   })
-  await new Promise<void>(resolve => listener.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => listener.listen(0, address, resolve))
   return {
     port: (listener.address() as AddressInfo).port,
     get taken() {

@@ -1,0 +1,78 @@
+// The journal's own troubles: a disk that is full or takes no changes, and several who give back one entry at a time.
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { type Lab, missing, useLab } from './index.ts'
+import { entries, journalOf, runs, said } from './journal.ts'
+import { here, nbtrun, noMapping, nothingLeft, words } from './nbtrun.ts'
+import { untilGone } from './watch.ts'
+
+describe('the journal', { skip: noMapping || missing('lab'), timeout: 120_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  for (const [how, options, errno] of [
+    ['full', 'size=4k,nr_inodes=3,mode=700', 'ENOSPC'],
+    ['read-only', 'ro,mode=700', '(EROFS|ENOENT)'],
+  ] as const)
+    test(`on a disk that is ${how}: the run goes on, says so in a line, and gives everything back`, async () => {
+      const disk = here(lab, `disk-${how}`)
+      mkdirSync(disk, { recursive: true })
+      const mounted = await lab.run('client1', ['mount', '-t', 'tmpfs', '-o', options, 'disk', disk])
+      assert.equal(mounted.code, 0, mounted.stderr)
+      try {
+        const { code, stdout, stderr } = await nbtrun(lab, ['/bin/echo', 'ran'], { env: { XDG_STATE_HOME: disk } })
+        assert.deepEqual([code, stdout], [0, 'ran\n'])
+        assert.match(stderr, new RegExp(`^nbtrun: the journal cannot be written \\(${errno}\\): [^\\n]*; let XDG_STATE_HOME [^\\n]*\\n$`))
+      } finally {
+        await lab.run('client1', ['umount', disk])
+      }
+      await nothingLeft(lab)
+    })
+
+  test('of five nbtrun reap at a time one gives back what a killed run left', async () => {
+    const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { options: ['--kill-after', '0.2'] }), { stdin: 'pipe' })
+    await said(run)
+    assert.deepEqual(
+      (await runs(lab)).map(({ state, pid }) => [state, pid]),
+      [['live', run.pid]],
+    )
+    process.kill(run.pid!, 'SIGKILL')
+    await run
+    await untilGone(lab)
+    const all = await Promise.all([1, 2, 3, 4, 5].map(() => lab.run('client1', ['nbtrun', 'reap', '--json'])))
+    assert.deepEqual(
+      all.map(({ code, stderr }) => [code, stderr]),
+      all.map(() => [0, '']),
+    )
+    const reaped = all.flatMap(({ stdout }) => (JSON.parse(stdout) as { reaped: { gone: string[] }[] }).reaped)
+    assert.equal(reaped.flatMap(({ gone }) => gone).filter(what => /nbtrun\/[0-9a-f]{8}$/.test(what)).length, 1)
+    await nothingLeft(lab)
+  })
+
+  test("another machine's entries in a shared home are listed and stay, through runs and reaps", async () => {
+    const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line']), { stdin: 'pipe' })
+    await said(run)
+    const theirs = dirname(journalOf(lab, 'client2'))
+    cpSync(dirname(journalOf(lab)), theirs, { recursive: true })
+    await lab.run('client2', [
+      'sh',
+      '-c',
+      `sed -i 's/"machine":"[0-9a-f]*"/"machine":"other"/; s/"boot":"[^"]*"/"boot":"other"/' "$1"/*`,
+      'sh',
+      join(theirs, 'journal'),
+    ])
+    run.stdin?.end('\n')
+    await run
+    assert.equal((await nbtrun(lab, ['/bin/true'], { client: 'client2' })).code, 0)
+    const { stdout } = await lab.run('client2', ['nbtrun', 'reap', '//srv', '--auth-file', lab.authFile()])
+    assert.match(stdout, /^run [0-9a-f]{8} is not touched: it was written on another machine \(client1\)\n$/)
+    const [name = ''] = entries(lab, 'client2')
+    assert.match((await lab.run('client2', ['nbtrun', 'reap', '--forget', name])).stdout, /^1 entry forgotten\n$/)
+    assert.deepEqual(entries(lab, 'client2'), [])
+    await nothingLeft(lab)
+  })
+})
