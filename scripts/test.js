@@ -27,7 +27,7 @@ if (elsewhere !== undefined) process.exit(elsewhere)
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
 const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
 const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
-const limitMs = files.some(isSlow) ? 900_000 : 300_000
+const limitMs = files.some(isSlow) ? 3_600_000 : 300_000
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, `--test-timeout=${limitMs}`, '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))
@@ -39,7 +39,23 @@ tests.once('exit', (code, signal) => {
 
 /** One lab per lane: a test file has one to itself. None where this machine cannot have one; the tests then say why they are skipped. */
 async function startLabs({ ensurePackages, missing, startLab }, count) {
-  ensurePackages(['lab', 'rootless', 'capture', 'terminal', 'processes', 'fuse3', 'nbtscan', 'wine', 'mingw', 'desktop', 'systemd', 'ansible', 'zsh', 'fish'])
+  ensurePackages([
+    'lab',
+    'rootless',
+    'capture',
+    'terminal',
+    'processes',
+    'fuse3',
+    'nbtscan',
+    'impacket',
+    'wine',
+    'mingw',
+    'desktop',
+    'systemd',
+    'ansible',
+    'zsh',
+    'fish',
+  ])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
 }

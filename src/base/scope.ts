@@ -82,9 +82,10 @@ export class Scope {
     return value
   }
 
-  /** Notes a step that needs no undo. */
-  note(phase: string, name: string, status?: string): void {
-    this.#add({ phase, name, ok: true, atMs: this.elapsed, ms: 0, ...(status === undefined ? {} : { status }) })
+  /** Notes a step that needs no undo. `how`: of one that took a while, or failed. */
+  note(phase: string, name: string, status?: string, how: Partial<Pick<Step, 'ok' | 'ms' | 'error'>> = {}): void {
+    const { ms = 0 } = how
+    this.#add({ phase, name, ok: true, atMs: this.elapsed - ms, ...how, ms, ...(status === undefined ? {} : { status }) })
   }
 
   /** From now on each undo gets at most `ms`. */

@@ -44,6 +44,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return undefined
         case 'dequeued':
           return progress.now()
+        case 'tried':
+          return verbose ? print(`${event.what}: ${event.error}`) : undefined
         case 'lost':
           return print(`the connection to ${event.server} is lost: ${event.error.message} [${event.error.code}]`)
         case 'reconnected':

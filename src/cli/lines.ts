@@ -60,7 +60,8 @@ export function givenBackLine({ ms, what, end }: GivenBack): string {
 
 /** The receipt as people's text: one fact a line. */
 export function receiptText(receipt: Receipt): string[] {
-  const { run, program, shares, steps, waitedMs, attempts, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } = receipt
+  const { run, program, shares, names, steps, waitedMs, attempts, reconnects, heldMs, graceMs, releasedMs, end, verification, survivors, error, warnings } =
+    receipt
   const lines = [`receipt of run ${run}`]
   if (program !== null) {
     const how = program.signal === null ? `exit code ${program.exit ?? 'unknown'}` : `ended by ${program.signal}`
@@ -68,8 +69,15 @@ export function receiptText(receipt: Receipt): string[] {
   }
   for (const s of shares) {
     const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
-    lines.push(`  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`)
+    lines.push(
+      `  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}${s.calledName === null ? '' : ` called ${s.calledName}`}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`,
+    )
     lines.push(`    ${s.point === null ? 'no mapping' : `${s.mapping} mapping (${s.way}) at ${s.point}`}, ${s.bytesRead} bytes read, ${s.bytesWritten} written`)
+  }
+  for (const { name, addresses, server, broadcast, defended, lost } of names) {
+    const where = [...(server === null ? [] : [`at ${server}`]), ...(broadcast ? ['by broadcast'] : [])].join(' and ')
+    const how = lost === null ? (defended ? '' : ', not defended') : `, lost: ${lost}`
+    lines.push(`  name ${name} for ${addresses.join(', ')} ${where}${how}`)
   }
   for (const step of steps) {
     const result = step.ok ? (step.status ?? 'ok') : `failed: ${step.error ?? step.status ?? 'no reason given'}`

@@ -1,13 +1,11 @@
 import { NbtrunError } from '../base/errors.ts'
 import { spell } from '../base/time.ts'
-import type { Interface } from './endpoint.ts'
-import { interfaces, openUdp } from './endpoint.ts'
+import { interfaces, openUdp, wiresOf } from './endpoint.ts'
 import { NameExchange } from './exchange.ts'
-import type { HeldName } from './held-name.ts'
 import { type ByAddress, type Called, climb } from './ladder.ts'
 import type { NodeType } from './name-packets.ts'
-import { type NetbiosName, parseName, spellName, SUFFIX } from './names.ts'
-import { EndNode, type NbtPorts, PORTS } from './node.ts'
+import { type NetbiosName, parseName, SUFFIX } from './names.ts'
+import { type NbtPorts, PORTS } from './ports.ts'
 import { askStatus, type FoundName, lookUpName, type NameNetwork, type NodeStatus, spellAttempts } from './queries.ts'
 import { type NameTimes, RFC_TIMES } from './times.ts'
 
@@ -27,7 +25,7 @@ export interface NbtOptions {
 
 /** Runs `work` with a name service port of its own, closed afterwards. */
 export async function withNames<T>(options: NbtOptions, work: (network: NameNetwork) => Promise<T>, port = 0): Promise<T> {
-  const { wins = [], times, broadcasts = interfaces().map(({ broadcast }) => broadcast) } = options
+  const { wins = [], times, broadcasts = wiresOf(interfaces()) } = options
   const exchange = new NameExchange(await openUdp({ port }))
   try {
     const nodeType = options.nodeType ?? (wins.length > 0 ? 'H' : 'B')
@@ -70,65 +68,6 @@ export async function query(name: string | NetbiosName, options: NbtOptions = {}
 }
 
 const nameOf = (name: string | NetbiosName, { scope }: NbtOptions): NetbiosName => (typeof name === 'string' ? parseName(name, SUFFIX.SERVER, scope) : name)
-
-export interface HoldOptions extends Omit<NbtOptions, 'broadcasts'> {
-  readonly group?: boolean | undefined
-  /** Seconds that a name server is asked to keep the name; it is refreshed in time. */
-  readonly ttl?: number | undefined
-  /** The address under which the name is found. */
-  readonly own?: Interface | undefined
-}
-
-/** A name that is held until `close`. */
-export interface Hold {
-  readonly name: HeldName
-  readonly node: EndNode
-  /** False where port 137 could not be had: the name stands at the name server, and whoever challenges it gets it. */
-  readonly isDefended: boolean
-  /** What should be known about that. */
-  readonly warning: string | undefined
-  /** Gives the name back and closes everything. The signal cuts the asking of a name server short. Never rejects. */
-  close(signal?: AbortSignal): Promise<void>
-}
-
-/**
- * Holds a name: `PAYROLL#20`. It is claimed, defended, refreshed, and calls of it are refused as "not listening". Where UDP 137 cannot be bound it is registered
- * at the name servers alone, with a warning. Rejects with NAME_HELD (`facts.by`), PORT_UNAVAILABLE, TIMED_OUT, SERVER_REFUSED, USAGE, CONNECT_FAILED or the
- * signal's reason; nothing is held then.
- */
-export async function hold(name: string | NetbiosName, options: HoldOptions = {}): Promise<Hold> {
-  const { signal, group, wins = [] } = options
-  const wanted = nameOf(name, options)
-  signal?.throwIfAborted()
-  const { node, warning } = await openNode(wanted, options, wins)
-  try {
-    const held = await node.register(wanted, { group, signal })
-    return { name: held, node, isDefended: node.isDefended, warning, close: until => node.close(until) }
-  } catch (thrown) {
-    await node.close()
-    throw thrown
-  }
-}
-
-async function openNode(name: NetbiosName, options: HoldOptions, wins: readonly string[]): Promise<{ node: EndNode; warning: string | undefined }> {
-  try {
-    return { node: await openWithSessions(options), warning: undefined }
-  } catch (thrown) {
-    if (!(thrown instanceof NbtrunError && thrown.code === 'PORT_UNAVAILABLE') || wins.length === 0) throw thrown
-    const node = await EndNode.open({ ...options, undefended: true })
-    return { node, warning: `nobody defends ${spellName(name)}: ${thrown.message}; it is registered at the name server alone` }
-  }
-}
-
-/** Calls are refused rather than left alone, where port 139 is free. */
-async function openWithSessions(options: HoldOptions): Promise<EndNode> {
-  try {
-    return await EndNode.open({ ...options, sessions: true })
-  } catch (thrown) {
-    if (!(thrown instanceof NbtrunError && thrown.code === 'PORT_UNAVAILABLE')) throw thrown
-    return EndNode.open(options)
-  }
-}
 
 export interface CallOptions extends NbtOptions {
   /** Where the server is. */

@@ -2,7 +2,7 @@ import { NbtrunError } from '../base/errors.ts'
 import { now } from '../base/time.ts'
 import { decode, encode, WireError } from '../base/wire.ts'
 import { DATAGRAM_ERRORS, datagramPacket, type DatagramPacket } from './datagram-packets.ts'
-import type { Endpoint, Interface, Peer } from './endpoint.ts'
+import { type Endpoint, type Interface, type Peer, wiresOf } from './endpoint.ts'
 import type { NameTable } from './name-table.ts'
 import { ALL_NODES, nameKey, type NetbiosName, netbiosName, spellName } from './names.ts'
 import { lookUpName, type NameNetwork, spellAttempts } from './queries.ts'
@@ -34,7 +34,7 @@ export interface DatagramOptions {
   readonly endpoint: Endpoint
   /** The port of datagrams everywhere: 138. */
   readonly port: number
-  readonly own: Interface
+  readonly owns: readonly [Interface, ...Interface[]]
   readonly network: NameNetwork
   readonly table: NameTable
 }
@@ -74,22 +74,22 @@ export class DatagramService {
    * later, to `onError`. Rejects with HOST_NOT_FOUND, USAGE, or the signal's reason.
    */
   async send(source: NetbiosName, destination: NetbiosName, data: Buffer, signal?: AbortSignal): Promise<number> {
-    const { network, own, port } = this.#options
+    const { network, owns, port } = this.#options
     const here = this.#options.table.find(destination)
     // a group is reached on its wire; a unique name where it is
     const { found, attempts } = here?.isOpen === true ? { found: undefined, attempts: [] } : await lookUpName(network, destination, signal)
     if (here?.isOpen !== true && found === undefined) throw new NbtrunError('HOST_NOT_FOUND', spellAttempts(destination, attempts))
     const group = here?.group ?? found?.group ?? false
-    const owners = found?.owners.map(({ address }) => address) ?? [own.address]
+    const owners = found?.owners.map(({ address }) => address) ?? [owns[0].address]
     // a P node knows its group from the name server alone, and sends to each: RFC 1001 section 17.1.1 leaves that to a distribution server, which nobody has
-    const to = !group ? owners.slice(0, 1) : network.nodeType === 'P' ? owners : [own.broadcast]
+    const to = !group ? owners.slice(0, 1) : network.nodeType === 'P' ? owners : wiresOf(owns)
     return this.#transmit(group ? 'group' : 'unique', source, destination, data, to, port)
   }
 
   /** Sends to every node on the wire. */
   broadcast(source: NetbiosName, data: Buffer): Promise<number> {
-    const { own, port } = this.#options
-    return this.#transmit('broadcast', source, { ...ALL_NODES, scope: source.scope }, data, [own.broadcast], port)
+    const { owns, port } = this.#options
+    return this.#transmit('broadcast', source, { ...ALL_NODES, scope: source.scope }, data, wiresOf(owns), port)
   }
 
   close(): Promise<void> {
@@ -112,9 +112,9 @@ export class DatagramService {
   }
 
   #head(id: number): Omit<Extract<DatagramPacket, { readonly kind: 'error' }>, 'kind' | 'code'> {
-    const { endpoint, own, network } = this.#options
+    const { endpoint, owns, network } = this.#options
     const sourceType = network.nodeType === 'H' ? 'M' : network.nodeType
-    return { more: false, first: true, sourceType, id, address: own.address, port: endpoint.local.port }
+    return { more: false, first: true, sourceType, id, address: owns[0].address, port: endpoint.local.port }
   }
 
   #receive(bytes: Buffer, from: Peer): void {
@@ -135,9 +135,9 @@ export class DatagramService {
   }
 
   #deliver(packet: DataDatagram, from: Peer): void {
-    const { own, endpoint, table } = this.#options
+    const { owns, endpoint, table } = this.#options
     if (packet.kind === 'broadcast') {
-      if (from.address === own.address && from.port === endpoint.local.port) return // our own
+      if (owns.some(own => own.address === from.address) && from.port === endpoint.local.port) return // our own
       const whole = this.#reassembly.add(packet, from)
       if (whole !== undefined) this.#hand(nameKey({ ...ALL_NODES, scope: packet.destination.scope }), whole, from)
       return

@@ -33,6 +33,9 @@ export function isOnWire({ netmask, broadcast }: Interface, address: string): bo
   return broadcastOf(address, netmask) === broadcast
 }
 
+/** The broadcast addresses of interfaces, each once. */
+export const wiresOf = (some: readonly Interface[]): readonly string[] => [...new Set(some.map(({ broadcast }) => broadcast))]
+
 /** Every interface with an IPv4 address, the loopback alone when there is no other. */
 export function interfaces(): readonly [Interface, ...Interface[]] {
   const all = Object.values(networkInterfaces())
@@ -71,14 +74,16 @@ export interface UdpOptions {
   readonly port: number
   /** A socket bound to one address gets no broadcasts: they come in on a second one, bound to this. */
   readonly broadcast?: string | undefined
+  /** A socket that somebody else bound for this process, instead. */
+  readonly descriptor?: number | undefined
 }
 
 /**
  * Binds a UDP port, never one that another socket has: a second responder on 137 would get half of the packets. Rejects with PORT_UNAVAILABLE
  * (`facts.port`, `facts.reason`, an errno).
  */
-export async function openUdp({ address = '0.0.0.0', port, broadcast }: UdpOptions): Promise<Endpoint> {
-  const main = await bind(address, port)
+export async function openUdp({ address = '0.0.0.0', port, broadcast, descriptor }: UdpOptions): Promise<Endpoint> {
+  const main = await bind(address, port, descriptor)
   const local = main.address()
   let second: Socket | undefined
   if (broadcast !== undefined && address !== '0.0.0.0') {
@@ -92,11 +97,13 @@ export async function openUdp({ address = '0.0.0.0', port, broadcast }: UdpOptio
   return new UdpEndpoint({ address: local.address, port: local.port }, main, second)
 }
 
-async function bind(address: string, port: number): Promise<Socket> {
+async function bind(address: string, port: number, fd?: number): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', reuseAddr: false })
   try {
-    socket.bind({ address, port, exclusive: true })
-    await once(socket, 'listening')
+    const listening = once(socket, 'listening') // of a descriptor that is told within the call
+    if (fd === undefined) socket.bind({ address, port, exclusive: true })
+    else socket.bind({ fd })
+    await listening
     socket.setBroadcast(true)
   } catch (cause) {
     await closed(socket)
@@ -112,8 +119,9 @@ async function bind(address: string, port: number): Promise<Socket> {
 }
 
 const CURES: Readonly<Record<string, string>> = {
-  EACCES: 'let node bind low ports: setcap cap_net_bind_service=+ep on it, or sysctl net.ipv4.ip_unprivileged_port_start=137',
-  EADDRINUSE: 'another name service has it (nmbd?): end that one, or register at a WINS server from another port',
+  EACCES:
+    'let node bind low ports (setcap cap_net_bind_service=+ep on it, or sysctl net.ipv4.ip_unprivileged_port_start=137), hand the socket down (systemd: ListenDatagram=137), or register at a WINS server from another port',
+  EADDRINUSE: 'another name service has it (nmbd, another nbtrun): end that one, or register at a WINS server from another port',
 }
 
 function closed(socket: Socket): Promise<void> {

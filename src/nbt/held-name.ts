@@ -1,14 +1,14 @@
 import { NbtrunError } from '../base/errors.ts'
-import type { Claim } from './name-messages.ts'
 import type { NameEntry, NameState } from './name-table.ts'
 import type { NetbiosName } from './names.ts'
 import type { NameNetwork } from './queries.ts'
 import { Refresher } from './refresh.ts'
-import { type Registration, type Released, releaseName } from './registrations.ts'
+import { type Registration, type Released, releaseName, type WireClaim } from './registrations.ts'
 
 interface HeldNameParts {
   readonly entry: NameEntry
-  readonly claim: Claim
+  /** One for each address under which the name is found, the first one first. */
+  readonly claims: readonly [WireClaim, ...WireClaim[]]
   readonly network: NameNetwork
   readonly registration: Registration
   readonly onGone: () => void
@@ -29,11 +29,16 @@ export class HeldName {
     this.#parts = parts
     this.entry = parts.entry
     this.registration = parts.registration
-    this.#refresher = new Refresher(parts.network, parts.claim, parts.registration, by => this.lose(`the name server ${by} gave it to another host`))
+    this.#refresher = new Refresher(parts.network, parts.claims, parts.registration, by => this.lose(`the name server ${by} gave it to another host`))
   }
 
   get name(): NetbiosName {
     return this.entry.name
+  }
+
+  /** Under which it is found, the first one first. */
+  get addresses(): readonly string[] {
+    return this.#parts.claims.map(({ owner }) => owner.address)
   }
 
   get state(): NameState {
@@ -63,10 +68,10 @@ export class HeldName {
   }
 
   async #release(signal: AbortSignal | undefined): Promise<readonly Released[]> {
-    const { entry, claim, network, registration, onGone } = this.#parts
+    const { entry, claims, network, registration, onGone } = this.#parts
     await entry.delete()
     this.#refresher.stop() // not before: what sessions still use stays ours
-    const outcome = this.#lost ? [] : await releaseName(network, claim, registration, signal)
+    const outcome = this.#lost ? [] : await releaseName(network, claims, registration, signal)
     entry.free()
     onGone()
     return outcome

@@ -29,6 +29,8 @@ export interface LadderOptions {
   readonly socket?: Socket | undefined
   /** Asks the node for its names; undefined when it does not answer. */
   readonly status: (address: string, signal: AbortSignal) => Promise<NodeStatus | undefined>
+  /** Told of each attempt as it ends. */
+  readonly trace?: ((attempt: CallAttempt) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -130,6 +132,11 @@ class Ladder {
     throw this.failure()
   }
 
+  #note(attempt: CallAttempt): void {
+    this.#attempts.push(attempt)
+    this.#options.trace?.(attempt)
+  }
+
   async #askName(): Promise<NetbiosName | undefined> {
     const { address, status, scope = '' } = this.#options
     // the server may drop a connection that says nothing for so long
@@ -137,7 +144,7 @@ class Ladder {
     this.#first = undefined
     const began = now()
     const note = (outcome: CallAttempt['outcome'], name?: NetbiosName): undefined => {
-      this.#attempts.push({ what: 'node status', address, outcome, ms: now() - began, ...(name === undefined ? {} : { name: spellName(name) }) })
+      this.#note({ what: 'node status', address, outcome, ms: now() - began, ...(name === undefined ? {} : { name: spellName(name) }) })
     }
     try {
       const answer = await status(address, this.#limit)
@@ -159,7 +166,7 @@ class Ladder {
     const began = now()
     const note = (outcome: CallAttempt['outcome'], reason?: number): void => {
       const { address, port } = to
-      this.#attempts.push({ what: 'call', address, port, name: spellName(called), outcome, ms: now() - began, ...(reason === undefined ? {} : { reason }) })
+      this.#note({ what: 'call', address, port, name: spellName(called), outcome, ms: now() - began, ...(reason === undefined ? {} : { reason }) })
     }
     let socket: Socket
     try {

@@ -44,6 +44,12 @@ function demand(id: number, opcode: number, { name, owner, ttl }: Claim, recursi
 /** NAME REGISTRATION REQUEST. RFC 1002 section 4.2.2. */
 export const registrationRequest = (id: number, claim: Claim, broadcast: boolean): NamePacket => demand(id, OPCODE.REGISTRATION, claim, true, broadcast)
 
+/**
+ * The registration of one of several addresses of a host: the name server adds it to those that it has, where the owner answers for it. Windows' and Samba's, the
+ * RFC has none.
+ */
+export const multihomedRequest = (id: number, claim: Claim): NamePacket => demand(id, OPCODE.MULTIHOMED, claim, true, false)
+
 /** NAME OVERWRITE REQUEST & DEMAND: the registration with RD clear. RFC 1002 section 4.2.3. */
 export const overwriteDemand = (id: number, claim: Claim, broadcast: boolean): NamePacket => demand(id, OPCODE.REGISTRATION, claim, false, broadcast)
 

@@ -14,7 +14,7 @@ const SHORTEST_MS = 250
  */
 export class Refresher {
   readonly #network: NameNetwork
-  readonly #claim: Claim
+  readonly #claims: readonly Claim[]
   readonly #server: string
   readonly #onLost: (by: string) => void
   readonly #stop = new AbortController()
@@ -22,9 +22,9 @@ export class Refresher {
   /** How often the name server said yes. */
   refreshed = 0
 
-  constructor(network: NameNetwork, claim: Claim, { server, ttl }: Registration, onLost: (by: string) => void) {
+  constructor(network: NameNetwork, claims: readonly Claim[], { server, ttl }: Registration, onLost: (by: string) => void) {
     this.#network = network
-    this.#claim = claim
+    this.#claims = claims
     this.#server = server ?? ''
     this.#onLost = onLost
     if (server !== undefined && ttl > 0) this.#arm(ttl * 500, ttl * 500)
@@ -43,7 +43,8 @@ export class Refresher {
   async #refresh(left: number): Promise<void> {
     const signal = this.#stop.signal
     try {
-      const ttl = await refreshAt(this.#network, this.#server, this.#claim, signal)
+      let ttl = 0
+      for (const claim of this.#claims) ttl = await refreshAt(this.#network, this.#server, claim, signal)
       if (signal.aborted) return
       this.refreshed++
       if (ttl > 0) this.#arm(ttl * 500, ttl * 500)

@@ -1,7 +1,7 @@
 import { asError, NbtrunError } from '../base/errors.ts'
 import { pause } from '../base/time.ts'
 import type { Peer } from './endpoint.ts'
-import { type Claim, overwriteDemand, refreshRequest, registrationRequest, releaseRequest } from './name-messages.ts'
+import { type Claim, multihomedRequest, overwriteDemand, refreshRequest, registrationRequest, releaseRequest } from './name-messages.ts'
 import { type NamePacket, type NodeType, RCODE, RCODES } from './name-packets.ts'
 import { spellName } from './names.ts'
 import { type NameNetwork, queryServer, wackOf } from './queries.ts'
@@ -16,28 +16,34 @@ export interface Registration {
   readonly ttl: number
 }
 
+/** A claim for one address of this host, and the wire on which others find it there. */
+export interface WireClaim extends Claim {
+  readonly broadcast?: string | undefined
+}
+
 type Where = 'wins' | 'broadcast'
 
 /** How each type of node claims a name: all of these, or, H, the first that is there. RFC 1001 sections 10.1 to 10.3. */
 const WAYS: Readonly<Record<NodeType, readonly Where[]>> = { B: ['broadcast'], P: ['wins'], M: ['broadcast', 'wins'], H: ['wins', 'broadcast'] }
 
 /**
- * Claims a name as this type of node does. Rejects with NAME_HELD (`facts.name`, `facts.by`: the address of its owner, where it is known), TIMED_OUT when no
+ * Claims a name as this type of node does: on each wire for the address there, at a name server for the first address, to which `registerMore` adds the others. Rejects with NAME_HELD (`facts.name`, `facts.by`: the address of its owner, where it is known), TIMED_OUT when no
  * name server answered, SERVER_REFUSED, CONNECT_FAILED, CLOSED or the signal's reason.
  */
-export async function registerName(network: NameNetwork, claim: Claim, signal?: AbortSignal): Promise<Registration> {
+export async function registerName(network: NameNetwork, claims: readonly [WireClaim, ...WireClaim[]], signal?: AbortSignal): Promise<Registration> {
   const { nodeType } = network
+  const [claim, ...more] = claims
   let done: Registration = { server: undefined, broadcast: false, ttl: 0 }
   for (const way of WAYS[nodeType]) {
     if (way === 'broadcast') {
       if (nodeType === 'H' && network.broadcasts.length === 0) continue
-      await claimByBroadcast(network, claim, signal)
+      await claimByBroadcast(network, claims, signal)
       done = { ...done, broadcast: true }
       continue
     }
     if (nodeType === 'H' && network.wins.length === 0) continue
     try {
-      const { server, ttl } = await claimAtServers(network, claim, signal)
+      const { server, ttl } = await claimAtServers(network, claim, more.length > 0, signal)
       done = { ...done, server, ttl }
       if (nodeType === 'H') return done
     } catch (thrown) {
@@ -53,30 +59,69 @@ export async function registerName(network: NameNetwork, claim: Claim, signal?: 
 }
 
 /** Claims, and when nobody objects takes it: three requests and a demand. RFC 1002 section 5.1.1.1. */
-async function claimByBroadcast({ exchange, port, broadcasts, times }: NameNetwork, claim: Claim, signal: AbortSignal | undefined): Promise<void> {
-  const to = broadcasts.map(address => ({ address, port }))
-  const objection = await exchange.ask({
-    packet: id => registrationRequest(id, claim, true),
-    to,
-    broadcast: true,
-    tries: times.broadcastTries,
-    everyMs: times.broadcastMs,
-    signal,
-    take: (response, from) => (OBJECTIONS.has(response.rcode) ? { result: from } : undefined),
-  })
-  if (objection !== undefined) throw held(claim, objection.address)
-  for (const peer of to) await exchange.tell(overwriteDemand(exchange.newId(), claim, true), peer)
+async function claimByBroadcast(network: NameNetwork, claims: readonly [WireClaim, ...WireClaim[]], signal: AbortSignal | undefined): Promise<void> {
+  const { exchange, port, broadcasts, times } = network
+  const wires = broadcasts.map(address => ({ to: { address, port }, claim: onWire(claims, address) }))
+  const stop = new AbortController()
+  const follow = (): void => stop.abort(signal?.reason)
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', follow, { once: true })
+  const ask = async ({ to, claim }: (typeof wires)[number]): Promise<void> => {
+    const objection = await exchange.ask({
+      packet: id => registrationRequest(id, claim, true),
+      to: [to],
+      broadcast: true,
+      tries: times.broadcastTries,
+      everyMs: times.broadcastMs,
+      signal: stop.signal,
+      take: (response, from) => (OBJECTIONS.has(response.rcode) ? { result: from } : undefined),
+    })
+    if (objection !== undefined) throw held(claim, objection.address)
+  }
+  try {
+    await Promise.all(wires.map(ask))
+  } finally {
+    signal?.removeEventListener('abort', follow)
+    stop.abort(new NbtrunError('CLOSED', 'the name is held on another wire'))
+  }
+  for (const { to, claim } of wires) await exchange.tell(overwriteDemand(exchange.newId(), claim, true), to)
+}
+
+/** The claim for the address that this host has on a wire. */
+const onWire = <T extends Omit<WireClaim, 'ttl'>>(claims: readonly [T, ...T[]], broadcast: string): T =>
+  claims.find(claim => claim.broadcast === broadcast) ?? claims[0]
+
+/**
+ * Adds the further addresses of a host to a name that a name server has for its first one; the node must answer for the name, and for all of them, by now.
+ * Resolves to those that were taken: a name server that knows no such thing leaves the name its first address. Rejects with the signal's reason only.
+ */
+export async function registerMore(network: NameNetwork, server: string, more: readonly WireClaim[], signal?: AbortSignal): Promise<readonly WireClaim[]> {
+  const taken: WireClaim[] = []
+  for (const claim of more) {
+    try {
+      const { rcode } = await askServer(network, server, id => multihomedRequest(id, claim), signal)
+      if (rcode === RCODE.OK) taken.push(claim)
+    } catch {
+      signal?.throwIfAborted()
+    }
+  }
+  return taken
 }
 
 const OBJECTIONS: ReadonlySet<number> = new Set([RCODE.ACTIVE, RCODE.CONFLICT, RCODE.REFUSED])
 
 /** Each name server in turn until one answers. */
-async function claimAtServers(network: NameNetwork, claim: Claim, signal: AbortSignal | undefined): Promise<{ server: string; ttl: number }> {
+async function claimAtServers(
+  network: NameNetwork,
+  claim: Claim,
+  multihomed: boolean,
+  signal: AbortSignal | undefined,
+): Promise<{ server: string; ttl: number }> {
   const failures: string[] = []
   let last: unknown
   for (const server of network.wins) {
     try {
-      return { server, ttl: await claimAt(network, server, claim, signal) }
+      return { server, ttl: await claimAt(network, server, claim, multihomed, signal) }
     } catch (thrown) {
       signal?.throwIfAborted()
       if (!(thrown instanceof NbtrunError) || thrown.code === 'NAME_HELD' || thrown.code === 'CLOSED') throw thrown
@@ -90,8 +135,9 @@ async function claimAtServers(network: NameNetwork, claim: Claim, signal: AbortS
 }
 
 /** RFC 1002 section 5.1.2.1. Resolves to the seconds that the server keeps the name. */
-async function claimAt(network: NameNetwork, server: string, claim: Claim, signal: AbortSignal | undefined): Promise<number> {
-  const response = await askServer(network, server, id => registrationRequest(id, claim, false), signal)
+async function claimAt(network: NameNetwork, server: string, claim: Claim, multihomed: boolean, signal: AbortSignal | undefined): Promise<number> {
+  const request = (id: number): NamePacket => (multihomed ? multihomedRequest(id, claim) : registrationRequest(id, claim, false))
+  const response = await askServer(network, server, request, signal)
   switch (response.rcode) {
     case RCODE.OK: {
       const owner = ownerIn(response)
@@ -178,11 +224,16 @@ export interface Released {
 }
 
 /**
- * Gives a name back: to the name server, which answers, and by broadcast, to which nobody does. Each is tried, whatever became of the other. Rejects
+ * Gives a name back: each address to the name server, which answers, and by broadcast, to which nobody does. Each is tried, whatever became of the other. Rejects
  * with nothing. RFC 1002 sections 5.1.1.4 and 5.1.2.4.
  */
-export async function releaseName(network: NameNetwork, claim: Omit<Claim, 'ttl'>, at: Registration, signal?: AbortSignal): Promise<readonly Released[]> {
-  const byServer = async (server: string): Promise<Released> => {
+export async function releaseName(
+  network: NameNetwork,
+  claims: readonly [Omit<WireClaim, 'ttl'>, ...Omit<WireClaim, 'ttl'>[]],
+  at: Registration,
+  signal?: AbortSignal,
+): Promise<readonly Released[]> {
+  const byServer = async (server: string, claim: Omit<Claim, 'ttl'>): Promise<Released> => {
     try {
       const { rcode } = await askServer(network, server, id => releaseRequest(id, claim, false), signal)
       if (rcode === RCODE.OK) return { where: server, outcome: 'released' }
@@ -196,12 +247,13 @@ export async function releaseName(network: NameNetwork, claim: Omit<Claim, 'ttl'
     const { exchange, times } = network
     for (let n = 0; n < times.broadcastTries && signal?.aborted !== true; n++) {
       if (n > 0) await pause(times.broadcastMs, signal)
-      await exchange.tell(releaseRequest(exchange.newId(), claim, true), { address, port })
+      await exchange.tell(releaseRequest(exchange.newId(), onWire(claims, address), true), { address, port })
     }
     return { where: address, outcome: 'told' }
   }
+  const { server } = at
   return Promise.all([
-    ...(at.server === undefined ? [] : [byServer(at.server)]),
+    ...(server === undefined ? [] : claims.map(claim => byServer(server, claim))),
     ...(at.broadcast ? network.broadcasts.map(address => byBroadcast({ address, port: network.port })) : []),
   ])
 }

@@ -2,27 +2,13 @@ import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
+import { now } from '../base/time.ts'
 import { limited, unlessAborted } from './dial.ts'
 import { findInLmhosts, readLmhosts, type ReadText } from './lmhosts.ts'
 import type { NameCache } from './name-cache.ts'
+import { NAME_ORDER, type NameSource } from './name-order.ts'
 import { type NetbiosName, parseName, SUFFIX } from './names.ts'
 import { lookUpName, type NameNetwork, spellAttempts } from './queries.ts'
-
-/** Where a name is looked for, in the words of `--name-order`. */
-export const NAME_SOURCES = ['lmhosts', 'dns', 'wins', 'bcast'] as const
-export type NameSource = (typeof NAME_SOURCES)[number]
-
-/** Anybody on the wire may answer a broadcast: it is asked only by those who say so. */
-export const NAME_ORDER: readonly NameSource[] = ['lmhosts', 'dns', 'wins']
-
-/** `lmhosts,dns`; `host` is another word for dns. USAGE when it is no such list. */
-export function parseNameOrder(written: string): readonly NameSource[] {
-  const words = written.toLowerCase().split(',')
-  const order = words.map(word => NAME_SOURCES.find(source => source === (word === 'host' ? 'dns' : word.trim())))
-  if (order.includes(undefined) || new Set(order).size !== order.length)
-    throw new NbtrunError('USAGE', `${written} is no order of names`, { hint: `write each once: ${NAME_SOURCES.join(',')}` })
-  return order.filter(source => source !== undefined)
-}
 
 export interface ResolveOptions {
   readonly order?: readonly NameSource[] | undefined
@@ -38,6 +24,8 @@ export interface ResolveOptions {
   /** For each source. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Told of each source as it has answered or failed. */
+  readonly trace?: ((attempt: ResolveAttempt) => void) | undefined
   /** Instead of the system's own. */
   readonly readText?: ReadText | undefined
   readonly dns?: ((host: string) => Promise<readonly string[]>) | undefined
@@ -45,8 +33,11 @@ export interface ResolveOptions {
 
 /** What a source said. */
 export interface ResolveAttempt {
+  readonly what: 'look-up'
+  readonly host: string
   readonly source: NameSource | 'cache'
   readonly outcome: 'found' | 'no such name' | `failed: ${string}` | `passed over: ${string}`
+  readonly ms: number
 }
 
 export interface Resolved {
@@ -68,6 +59,7 @@ class Resolver {
   /** The host as a NetBIOS name, if it can be one: a dotted name is DNS's alone. */
   readonly #name: NetbiosName | undefined
   readonly #attempts: ResolveAttempt[] = []
+  #askedAt = now()
 
   constructor(host: string, options: ResolveOptions) {
     this.#host = host
@@ -83,14 +75,15 @@ class Resolver {
     const preloaded = order.includes('lmhosts') ? await this.#lmhosts(true) : []
     if (preloaded.length > 0) return this.#found('lmhosts', preloaded)
     for (const source of order) {
+      this.#askedAt = now()
       try {
         const addresses = await limited(signal, timeoutMs, `asking ${source} for ${this.#host}`, limit => this.#ask(source, limit))
-        if (typeof addresses === 'string') this.#attempts.push({ source, outcome: addresses })
+        if (typeof addresses === 'string') this.#note(source, addresses)
         else if (addresses.length > 0) return this.#found(source, addresses)
-        else this.#attempts.push({ source, outcome: 'no such name' })
+        else this.#note(source, 'no such name')
       } catch (thrown) {
         signal?.throwIfAborted()
-        this.#attempts.push({ source, outcome: `failed: ${asError(thrown).message}` })
+        this.#note(source, `failed: ${asError(thrown).message}`)
       }
     }
     const tried = this.#attempts.map(({ source, outcome }) => `${source}: ${outcome.replace(/^failed: /, '')}`).join(', ')
@@ -98,8 +91,14 @@ class Resolver {
   }
 
   #found(by: Resolved['by'], addresses: readonly string[]): Resolved {
-    if (by !== 'address') this.#attempts.push({ source: by, outcome: 'found' })
+    if (by !== 'address') this.#note(by, 'found')
     return { addresses, by, attempts: this.#attempts }
+  }
+
+  #note(source: ResolveAttempt['source'], outcome: ResolveAttempt['outcome']): void {
+    const attempt: ResolveAttempt = { what: 'look-up', host: this.#host, source, outcome, ms: now() - this.#askedAt }
+    this.#attempts.push(attempt)
+    this.#options.trace?.(attempt)
   }
 
   #ask(source: NameSource, limit: AbortSignal): Promise<readonly string[] | `passed over: ${string}`> {

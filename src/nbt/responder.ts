@@ -16,15 +16,15 @@ const STATUS_LINE = 18
 export interface Responding {
   readonly network: NameNetwork
   readonly table: NameTable
-  /** The address under which its names are found, and its wire. */
-  readonly own: Interface
+  /** The addresses under which its names are found, each with its wire. */
+  readonly owns: readonly [Interface, ...Interface[]]
   /** The name is another's, says `by`, who may say so. */
   readonly onLost: (entry: NameEntry, by: string) => void
 }
 
 /** What an end node does with a request or a demand. RFC 1002 sections 5.1.1.5 and 5.1.2.5. */
 export function respond(node: Responding, packet: NamePacket, from: Peer): void {
-  if (from.address === node.own.address && from.port === node.network.exchange.endpoint.local.port) return // our own broadcast
+  if (isOwn(node, from.address) && from.port === node.network.exchange.endpoint.local.port) return // our own broadcast
   if (packet.response) return conflictDemanded(node, packet, from)
   const { question } = packet
   if (question === undefined) return
@@ -45,12 +45,18 @@ export function respond(node: Responding, packet: NamePacket, from: Peer): void 
   }
 }
 
-const ownerOf = ({ network, own }: Responding, { group }: NameEntry): NbAddress => ({ group, nodeType: network.nodeType, address: own.address })
+const isOwn = ({ owns }: Responding, address: string): boolean => owns.some(own => own.address === address)
+
+/** All of them, first the one on the wire of who asks. */
+function ownersOf({ network, owns }: Responding, { group }: NameEntry, asker: Peer): readonly NbAddress[] {
+  const near = owns.filter(own => isOnWire(own, asker.address))
+  return [...new Set([...near, ...owns])].map(({ address }) => ({ group, nodeType: network.nodeType, address }))
+}
 
 function queried(node: Responding, { id, broadcast }: NamePacket, name: NetbiosName, from: Peer): void {
   const { exchange } = node.network
   const entry = node.table.find(name)
-  if (entry?.isOwned === true) void exchange.tell(queryResponse(id, name, DEFAULT_TTL, [ownerOf(node, entry)]), from)
+  if (entry?.isOwned === true) void exchange.tell(queryResponse(id, name, DEFAULT_TTL, ownersOf(node, entry, from)), from)
   else if (!broadcast) void exchange.tell(negativeQueryResponse(id, name, RCODE.NAME), from)
 }
 
@@ -76,12 +82,13 @@ function claimed(node: Responding, packet: NamePacket, name: NetbiosName, from: 
   const entry = node.table.find(name)
   const data = packet.additional?.data
   const claim = data?.kind === 'addresses' ? data.addresses[0] : undefined
-  if (entry === undefined || claim === undefined || claim.address === node.own.address) return
+  if (entry === undefined || claim === undefined || isOwn(node, claim.address)) return
   // a demand (RD clear) is no question; a claim that a name server passes on is not ours to judge
   if (!packet.broadcast || !packet.recursionDesired) return
   if (entry.group && claim.group) return
   // of two that claim one name at the same time, the lower address gets it
-  const mine = entry.isOwned || (entry.state === 'registering' && isLower(node.own.address, claim.address))
+  const here = node.owns.find(own => isOnWire(own, claim.address)) ?? node.owns[0]
+  const mine = entry.isOwned || (entry.state === 'registering' && isLower(here.address, claim.address))
   if (mine) void node.network.exchange.tell(registrationResponse(packet.id, { name, owner: claim, ttl: 0 }, RCODE.ACTIVE), from)
 }
 
@@ -102,7 +109,8 @@ function conflictDemanded(node: Responding, packet: NamePacket, from: Peer): voi
   const name = packet.answer?.name ?? packet.question?.name
   const entry = name === undefined ? undefined : node.table.find(name)
   const at = entry?.registration
-  const entitled = from.port === node.network.port && (at?.server === from.address || (at?.broadcast === true && isOnWire(node.own, from.address)))
+  const entitled =
+    from.port === node.network.port && (at?.server === from.address || (at?.broadcast === true && node.owns.some(own => isOnWire(own, from.address))))
   // a group has many owners and so no conflict
   if (entry?.isOwned === true && !entry.group && entitled) node.onLost(entry, from.address)
   else node.network.exchange.ignored.unentitled++

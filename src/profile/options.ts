@@ -1,12 +1,16 @@
 import { userName } from './passwords.ts'
 import { share } from './share.ts'
+import { NAME_ORDER } from '../nbt/name-order.ts'
 import { CIPHERS, SIGNING_ALGORITHMS } from '../smb/terms.ts'
 import {
+  addresses,
   assignment,
   choice,
   dialect,
   duration,
   filled,
+  heldName,
+  nameOrder,
   netbiosName,
   passwordFd,
   port,
@@ -126,6 +130,30 @@ export const OPTIONS = {
   'called-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to ask the server for', parse: netbiosName },
   'calling-name': { kind: 'one', arg: 'NAME', common: false, help: 'NetBIOS name to call from', parse: netbiosName },
   scope: { kind: 'one', arg: 'SCOPE', common: false, help: 'NetBIOS scope', parse: scope },
+  'by-address': {
+    kind: 'one',
+    arg: 'auto|status',
+    common: false,
+    fallback: 'auto',
+    help: 'how port 139 is called by an IP address: *SMBSERVER, then its node status; or its node status alone, as NT 4.0 SP5 did',
+    parse: choice('auto', 'status'),
+  },
+  wins: { kind: 'one', arg: 'ADDRESS,...', common: false, help: 'NetBIOS name servers, the first one first', parse: addresses },
+  'name-order': {
+    kind: 'one',
+    arg: 'LIST',
+    common: false,
+    fallback: NAME_ORDER,
+    help: 'where names are looked for (default: lmhosts,dns,wins); also host (dns) and bcast, which anybody may answer',
+    parse: nameOrder,
+  },
+  'hold-name': {
+    kind: 'many',
+    arg: 'NAME[#HEX]',
+    common: false,
+    help: 'hold this NetBIOS name, suffix 20 unless given, from before the program starts until all is given back (repeat for more)',
+    parse: heldName,
+  },
   'min-dialect': { kind: 'one', arg: 'VERSION', common: false, fallback: '2.0.2', help: 'no SMB below this: 2.0.2, 2.1, 3.0, 3.0.2, 3.1.1', parse: dialect },
   'max-dialect': { kind: 'one', arg: 'VERSION', common: false, fallback: '3.1.1', help: 'no SMB above this', parse: dialect },
   signing: {
@@ -202,6 +230,9 @@ export const REACH = [
   'called-name',
   'calling-name',
   'scope',
+  'by-address',
+  'wins',
+  'name-order',
   'min-dialect',
   'max-dialect',
   'signing',

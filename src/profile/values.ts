@@ -1,4 +1,7 @@
+import { isIPv4 } from 'node:net'
 import { NbtrunError } from '../base/errors.ts'
+import { parseNameOrder, type NameSource } from '../nbt/name-order.ts'
+import { parseName, SUFFIX } from '../nbt/names.ts'
 import { DIALECTS, type Dialect } from '../smb/dialect.ts'
 
 /**
@@ -111,6 +114,29 @@ export function scope(text: string): string {
   const labels = text.split('.')
   if (text.length > 220 || !labels.every(label => /^[\u0021-\u007e]{1,63}$/.test(label))) throw must('labels of 1 to 63 characters with dots between', text)
   return text.toUpperCase()
+}
+
+/** A NetBIOS name that is to be held: `PAYROLL`, `PAYROLL#20`; the suffix in hex, 20 unless given. A name of nobody in particular (`*`) cannot be. */
+export function heldName(text: string): string {
+  if (text.startsWith('*')) throw must('a name that does not begin with *', text)
+  try {
+    parseName(text, SUFFIX.SERVER)
+  } catch {
+    throw must('a NetBIOS name of 1 to 15 characters, such as PAYROLL or PAYROLL#20', text)
+  }
+  return text
+}
+
+/** `lmhosts,dns,wins,bcast` or some of them; `host` is another word for dns. */
+export function nameOrder(text: string): readonly NameSource[] {
+  return parseNameOrder(text)
+}
+
+/** IPv4 addresses with commas between. */
+export function addresses(text: string): readonly string[] {
+  const list = text.split(',').map(each => each.trim())
+  if (!list.every(each => isIPv4(each))) throw must('IPv4 addresses with commas between', text)
+  return list
 }
 
 /** Where a receipt or the events go: a file, or a descriptor that was open when nbtrun started. */

@@ -108,6 +108,8 @@ export type RunEvent =
   | ({ readonly type: 'unused' } & Ended)
   /** The time limit is over: the program, and whoever else uses the mapping, is being ended. */
   | { readonly type: 'time-limit'; readonly program: string; readonly limitMs: number }
+  /** On the way to a server: a source that did not know its name, a name that it refused. The next one is tried, or the run fails of it. */
+  | { readonly type: 'tried'; readonly what: string; readonly error: string }
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
   /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }

@@ -14,6 +14,8 @@ export interface ShareReceipt {
   readonly foundBy: string
   /** `tcp:445`, `nbt:139`. */
   readonly transport: string
+  /** The name under which the server was called on port 139: `FILES<20>`. */
+  readonly calledName: string | null
   readonly dialect: string
   /** Null in guest and anonymous sessions only, which cannot sign. */
   readonly signing: string | null
@@ -24,6 +26,22 @@ export interface ShareReceipt {
   readonly point: string | null
   readonly bytesRead: number
   readonly bytesWritten: number
+}
+
+/** A NetBIOS name that the run held. */
+export interface NameReceipt {
+  /** `PAYROLL<20>` */
+  readonly name: string
+  /** Of this machine, under which it was found, the first one first. */
+  readonly addresses: readonly string[]
+  /** The name server that had it written down. */
+  readonly server: string | null
+  /** Whether it was claimed by broadcast. */
+  readonly broadcast: boolean
+  /** False where port 137 could not be had: whoever challenges it gets it. */
+  readonly defended: boolean
+  /** Who took it away before the run gave it back, and how. */
+  readonly lost: string | null
 }
 
 export interface ProgramReceipt {
@@ -42,6 +60,8 @@ export interface Receipt {
   readonly run: string
   readonly program: ProgramReceipt | null
   readonly shares: readonly ShareReceipt[]
+  /** What `--hold-name` held. */
+  readonly names: readonly NameReceipt[]
   /** Every acquisition and its undo, in the order in which they ended. */
   readonly steps: readonly Step[]
   /** How long the run waited until it had all shares, or gave up, ms; 0 without `--wait`. */

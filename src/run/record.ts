@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import type { Exit } from '../app/start.ts'
 import type { NbtrunError } from '../base/errors.ts'
-import type { Scope } from '../base/scope.ts'
+import type { Scope, Step } from '../base/scope.ts'
+import type { EndNode } from '../nbt/node.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import type { Settings } from '../profile/settings.ts'
@@ -9,7 +10,7 @@ import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
 import { published } from './published.ts'
-import { judge, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
+import { judge, type NameReceipt, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
 import type { Verifier } from './verify.ts'
@@ -24,6 +25,9 @@ export interface Seen {
 export class Record {
   program: ProgramReceipt | null = null
   connected: readonly Connected[] = []
+  /** The names of the run's own (`--hold-name`), and the node that holds them. */
+  names: readonly NameReceipt[] = []
+  node: EndNode | undefined
   /** A connection that was lost before there was a program: what the run fails of. */
   earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
@@ -147,6 +151,11 @@ export class Record {
     })
   }
 
+  /** A step of the run is over. */
+  done({ phase, name, ok, error = 'failed' }: Step): void {
+    if (phase === 'reach' && !ok) this.tell({ type: 'tried', what: name, error })
+  }
+
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
     if (event.type === 'stale') this.#warnings.push(staleLine(event))
@@ -164,6 +173,7 @@ export class Record {
       run: this.#run,
       program: this.program,
       shares: this.#shares(),
+      names: this.names,
       steps: scope.steps,
       waitedMs: round(this.waited.ms),
       attempts: this.waited.attempts,
@@ -195,6 +205,7 @@ export class Record {
         address: transport.address,
         foundBy: transport.foundBy,
         transport: `${transport.kind}:${transport.port}`,
+        calledName: transport.calledName ?? null,
         dialect: connection.dialect,
         signing: session.signing ?? null,
         encryption: disk.tree.cipher ?? null,

@@ -27,16 +27,17 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const runId = randomBytes(4).toString('hex')
   const control = new Control(settings['kill-after'])
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
+  const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
-  const scope = new Scope(control.cancelled, () => {}, settings['teardown-timeout'])
+  const scope = new Scope(control.cancelled, step => record.done(step), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
   record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
     await verifier?.prepare()
-    await takeSeats(scope, settings, record, io, control.cancelled)
+    await takeSeats(scope, settings, record, io, control.cancelled, names)
     const mapping = await map(scope, record, { settings, runId, env: io.env })
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors, control })
+    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
     failure = asError(thrown)

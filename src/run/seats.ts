@@ -6,12 +6,13 @@ import { tellFree } from '../seat/free.ts'
 import { Patience } from '../seat/patience.ts'
 import { busy } from '../seat/refusal.ts'
 import type { RunIo } from './events.ts'
+import type { Names } from './names.ts'
 import type { Record } from './record.ts'
 import { connectShares, findLogins } from './servers.ts'
 import { notGivenBack } from './teardown.ts'
 
-/** Connects every share, waiting as long as `--wait` says for what is not to be had at once. */
-export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal): Promise<void> {
+/** Takes the names of the run's own and connects every share, waiting as long as `--wait` says for what is not to be had at once. */
+export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, names?: Names): Promise<void> {
   const logins = await findLogins(settings, io.cwd, signal)
   const share = settings.share.map(({ label }) => label).join(', ')
   let queued = false
@@ -27,7 +28,10 @@ export async function takeSeats(scope: Scope, settings: Settings, record: Record
   const mark = scope.mark()
   try {
     record.connected = await patience.until(
-      () => connectShares(scope, settings, record, logins),
+      async () => {
+        await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
+        return connectShares(scope, settings, record, logins)
+      },
       async () => {
         const left = notGivenBack(await scope.retreat(mark))
         if (left !== undefined) record.tell({ type: 'warning', message: left.message })

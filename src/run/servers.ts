@@ -13,8 +13,11 @@ import { Folder } from '../smb/folder.ts'
 import { LastingFiles } from '../smb/lifeline/files.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
 import { TERMS, type Terms } from '../smb/terms.ts'
+import { hostFinder } from '../nbt/find.ts'
+import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
 import type { Record } from './record.ts'
+import { tracer } from './trace.ts'
 
 /** A share that was connected, and the files that the program shall see. */
 export interface Connected {
@@ -68,14 +71,17 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 }
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
-async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
-  const server = await login(scope, settings, host, clientGuid, given)
+async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, through?: Through): Promise<Lifeline> {
+  const server = await login(scope, settings, host, clientGuid, given, through)
   await connectTree(scope, server, 'IPC$')
   return server
 }
 
+/** A NetBIOS node of ours, whose port asks for names; without it a port for each question. */
+export type Through = Pick<EndNode, 'network' | 'status'>
+
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
-export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given): Promise<Lifeline> {
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, through?: Through): Promise<Lifeline> {
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
@@ -83,7 +89,7 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
   try {
     return await logIn(scope, {
       host,
-      transport: transportOf(settings, host),
+      transport: { ...transportOf(settings, host, through), trace: tracer(scope) },
       ioTimeoutMs: settings['io-timeout'],
       keepaliveMs: settings.keepalive,
       reconnect: !settings['no-reconnect'],
@@ -101,14 +107,18 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
 }
 
 /** How the server is reached. */
-export function transportOf(settings: Settings, host: string): Omit<TransportOptions, 'signal'> {
+export function transportOf(settings: Settings, host: string, through?: Through): Omit<TransportOptions, 'signal'> {
+  const { wins, scope, 'name-order': order } = settings
   return {
     host,
     mode: settings.transport,
     port: settings.port,
     calledName: settings['called-name'],
     callingName: settings['calling-name'],
-    scope: settings.scope,
+    scope,
+    byAddress: settings['by-address'],
+    find: hostFinder({ order, wins, scope, network: through?.network }),
+    status: through === undefined ? undefined : (address, signal) => through.status(address, signal),
     timeoutMs: settings['connect-timeout'],
   }
 }

@@ -43,6 +43,8 @@ const HURRIED_STEP_MS = 200
 
 /** A step of the teardown in people's words: `LOGOFF srv` gives back the session. */
 function spoken({ name }: Step): string {
-  const [what = name, of = ''] = name.split(' ')
-  return { TREE_DISCONNECT: of, LOGOFF: 'session', FIN: 'connection' }[what] ?? what
+  if (name === 'name service') return name
+  const [what = name] = name.split(' ')
+  const of = name.slice(what.length + 1)
+  return { TREE_DISCONNECT: of, LOGOFF: 'session', FIN: 'connection', RELEASE: of }[what] ?? what
 }

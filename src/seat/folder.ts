@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 
@@ -57,6 +57,12 @@ export function numberOf(ticket: string): number {
 
 export function compare(one: string, other: string): number {
   return numberOf(one) - numberOf(other) || (one < other ? -1 : one > other ? 1 : 0)
+}
+
+export function removeTicket(folder: string, name: string): void {
+  try {
+    unlinkSync(join(folder, name))
+  } catch {} // somebody else did, or it is no file: then it is nobody's ticket either
 }
 
 /** The last one out takes the folder along, and the one above it. */

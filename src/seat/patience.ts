@@ -34,10 +34,11 @@ export interface PatienceOptions {
   readonly tell: (waiting: Waiting) => void
 }
 
-/** The one patience that a run has for everything before its program starts. */
+/** The one patience that a run has for everything before its program starts: what one wait took is not there for the next. */
 export class Patience {
   readonly #options: PatienceOptions
-  readonly #over = new AbortController()
+  /** It is at an end. */
+  #over = new AbortController()
   readonly #waiting: { lack: Lack | undefined; place: number } = { lack: undefined, place: 1 }
   #attempts = 0
   #waitedMs = 0
@@ -56,13 +57,17 @@ export class Patience {
    */
   async until<T>(attempt: () => Promise<T>, retreat: () => Promise<void>): Promise<T> {
     const { ms, signal } = this.#options
-    this.#attempts++
-    if (ms === 0) return attempt()
-    this.#attempts--
+    const left = ms - this.#waitedMs
+    if (left <= 0) {
+      this.#attempts++
+      return attempt()
+    }
     const began = performance.now()
-    const giveUp = (): void => this.#over.abort()
+    const over = new AbortController()
+    const giveUp = (): void => over.abort()
     signal.addEventListener('abort', giveUp, { once: true })
-    void awake(ms, this.#over.signal).then(giveUp)
+    void awake(left, over.signal).then(giveUp)
+    this.#over = over
     const tickets: Ticket[] = []
     try {
       await this.#queue(tickets)
@@ -71,7 +76,7 @@ export class Patience {
       for (const ticket of tickets) ticket.leave()
       signal.removeEventListener('abort', giveUp)
       giveUp()
-      this.#waitedMs = performance.now() - began
+      this.#waitedMs += performance.now() - began
     }
   }
 

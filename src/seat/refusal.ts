@@ -8,11 +8,16 @@ export function waited(error: NbtrunError, ms: number): NbtrunError {
   return new NbtrunError(code, `${message}, still after ${spell(ms)}`, { cause: error, facts, ...(hint === undefined ? {} : { hint }) })
 }
 
-const CODE = { seat: 'SHARE_FULL', network: 'CONNECT_FAILED', name: 'NAME_HELD' } as const satisfies Record<Lack, NbtrunError['code']>
+const IN_VAIN = {
+  seat: ['SHARE_FULL', 'no seat was free'],
+  network: ['CONNECT_FAILED', 'the server could not be reached'],
+  name: ['NAME_HELD', 'a name was held by somebody else'],
+} as const satisfies Record<Lack, readonly [NbtrunError['code'], string]>
 
 /** Others on this machine were first, to the end. */
 export function noTurn(lack: Lack | undefined, place: number, ms: number): NbtrunError {
-  return new NbtrunError(CODE[lack ?? 'seat'], `no seat was free within ${spell(ms)}: still number ${place} in line on this machine`)
+  const [code, what] = IN_VAIN[lack ?? 'seat']
+  return new NbtrunError(code, `${what} for ${spell(ms)}: still number ${place} in line on this machine`)
 }
 
 export interface Wish {
@@ -28,7 +33,18 @@ export interface Wish {
 export function busy(error: NbtrunError, { waitMs, busyExit, share }: Wish): NbtrunError {
   const lack = lackOf(error)
   if (lack === undefined || (lack === 'network' && waitMs === 0)) return error
-  const holders = `nbtrun sessions ${share} shows who holds it`
-  const hint = lack !== 'seat' ? error.hint : waitMs === 0 ? `add --wait 10m to queue, ${holders}` : holders
+  const hint = cure(lack, error, { waitMs, share })
   return new NbtrunError(error.code, error.message, { cause: error.cause, facts: { ...error.facts, exit: busyExit }, ...(hint === undefined ? {} : { hint }) })
+}
+
+function cure(lack: Lack, { hint }: NbtrunError, { waitMs, share }: Omit<Wish, 'busyExit'>): string | undefined {
+  const holders = `nbtrun sessions ${share} shows who holds it`
+  switch (lack) {
+    case 'network':
+      return hint
+    case 'name':
+      return waitMs === 0 ? `${hint ?? 'choose another name'}, or add --wait 10m to wait for it` : hint
+    case 'seat':
+      return waitMs === 0 ? `add --wait 10m to queue, ${holders}` : holders
+  }
 }

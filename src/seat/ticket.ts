@@ -1,17 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { renameSync, unlinkSync } from 'node:fs'
+import { renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
-import { compare, makePrivate, numberOf, removeIfEmpty, ticketsIn } from './folder.ts'
+import { compare, makePrivate, numberOf, removeIfEmpty, removeTicket, ticketsIn } from './folder.ts'
 import type { Lack } from './lack.ts'
-import { follow, reach, REPEAT_MS, spellStanding, type Standing } from './neighbour.ts'
+import { follow, reach, REPEAT_MS, spellLack } from './neighbour.ts'
 
 /** More than this many meet nobody at once. */
 const TRIES = 100
 
 /** The word of a run that gave a seat back. */
 export const FREE = 'free\n'
+
+export interface Standing {
+  /** 1 for the first. */
+  readonly place: number
+  /** What the line waits for, once that is known. */
+  readonly lack: Lack | undefined
+}
 
 /**
  * A place in the line for one share. It is a socket that its holder listens on, under a number greater than those there: whoever comes later connects to the
@@ -27,17 +34,19 @@ export class Ticket {
   readonly #server: Server
   readonly #followers: Set<Socket>
   readonly #repeat: NodeJS.Timeout
-  /** Those ahead that are stopped. */
-  readonly #silent = new Set<string>()
-  /** Undefined until it is learnt. */
-  #standing: Standing | undefined
+  /** Those ahead that nobody need wait for: stopped, dead, or no tickets at all. */
+  readonly #absent = new Set<string>()
+  #standing: Standing = { place: 1, lack: undefined }
 
   private constructor(folder: string, name: string, server: Server, followers: Set<Socket>) {
     this.#folder = folder
     this.#name = name
     this.#server = server
     this.#followers = followers
-    this.#repeat = setInterval(() => this.#say(), REPEAT_MS)
+    this.#repeat = setInterval(() => {
+      this.#count()
+      this.#say()
+    }, REPEAT_MS)
     for (const socket of followers) this.#welcome(socket)
     server.on('connection', socket => this.#welcome(socket))
   }
@@ -71,28 +80,29 @@ export class Ticket {
 
   /** What the holder waits for; those behind it wait for the same. */
   set lack(lack: Lack) {
-    this.#move({ place: 1, lack })
+    this.#learn(lack)
   }
 
-  /** Until nobody is ahead. False where the signal aborted before. */
+  /** Until nobody is ahead. False where somebody still is when the signal aborts. */
   async first(signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted) {
+    for (;;) {
       const ahead = await this.#ahead()
-      if (ahead === undefined) {
-        this.#move({ place: 1, lack: this.#standing?.lack })
-        return true
-      }
+      this.#count()
+      if (ahead === undefined) return true
       const { name, socket } = ahead
-      const end = await follow(socket, ({ place, lack }) => this.#move({ place: place + 1, lack }), signal)
-      if (end === 'silent') this.#silent.add(name)
+      if (signal.aborted) {
+        socket.destroy()
+        return false
+      }
+      const end = await follow(socket, lack => this.#learn(lack), signal)
+      if (end === 'silent') this.#absent.add(name)
     }
-    return false
   }
 
   /** Idempotent. */
   leave(): void {
     clearInterval(this.#repeat)
-    remove(join(this.#folder, this.#name))
+    removeTicket(this.#folder, this.#name)
     this.#server.close()
     for (const socket of this.#followers) socket.destroy()
     removeIfEmpty(this.#folder)
@@ -100,51 +110,51 @@ export class Ticket {
 
   /** The nearest one ahead that is there. The tickets of the dead are swept away. */
   async #ahead(): Promise<{ readonly name: string; readonly socket: Socket } | undefined> {
-    const before = ticketsIn(this.#folder).filter(name => compare(name, this.#name) < 0)
-    for (const name of before.reverse()) {
-      if (this.#silent.has(name)) continue
-      const path = join(this.#folder, name)
-      const reached = await reach(path)
-      if (reached === 'dead') remove(path)
-      else if (reached !== 'deaf') return { name, socket: reached }
+    for (const name of this.#before().reverse()) {
+      const reached = await reach(join(this.#folder, name))
+      if (typeof reached !== 'string') return { name, socket: reached }
+      this.#absent.add(name)
+      if (reached === 'dead') removeTicket(this.#folder, name)
     }
     return undefined
   }
 
   #welcome(socket: Socket): void {
-    socket.write(this.#spelled)
+    socket.write(spellLack(this.#standing.lack))
     socket.once('data', data => {
       if (data.toString('latin1') === FREE) this.freed()
       socket.resume() // whatever else it says is heard by nobody
     })
   }
 
-  #move(standing: Standing): void {
-    if (standing.place === this.#standing?.place && standing.lack === this.#standing.lack) return
-    this.#standing = standing
-    this.moved(standing)
+  /** Looks which place this is now. Those behind look for themselves: a word down the line for each that leaves would wake everybody. */
+  #count(): void {
+    const place = 1 + this.#before().length
+    if (place === this.#standing.place) return
+    this.#standing = { ...this.#standing, place }
+    this.moved(this.#standing)
+  }
+
+  #learn(lack: Lack): void {
+    if (lack === this.#standing.lack) return
+    this.#standing = { ...this.#standing, lack }
+    this.moved(this.#standing)
     this.#say()
   }
 
-  #say(): void {
-    for (const socket of this.#followers) socket.write(this.#spelled)
+  /** Those ahead, the first one first. */
+  #before(): string[] {
+    return ticketsIn(this.#folder).filter(name => compare(name, this.#name) < 0 && !this.#absent.has(name))
   }
 
-  /** An empty line while it is not known: it is there all the same. */
-  get #spelled(): string {
-    return this.#standing === undefined ? '\n' : spellStanding(this.#standing)
+  #say(): void {
+    for (const socket of this.#followers) socket.write(spellLack(this.#standing.lack))
   }
 }
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    server.on('error', reject) // also of a connection that could not be accepted, later
     server.listen(path, () => resolve())
   })
-}
-
-function remove(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch {} // somebody else did, or it is no file: then it is nobody's ticket either
 }

@@ -1,9 +1,7 @@
 import { NbtrunError } from '../base/errors.ts'
 import type { Connection } from './resources.ts'
 import { Connection as Smb2Connection, type ConnectionOptions } from './smb2/connection.ts'
-import { openTransport, type TransportOptions } from './transport.ts'
-
-type Opened = Awaited<ReturnType<typeof openTransport>>
+import { type Opened, openTransport, type TransportOptions } from './transport.ts'
 
 export interface Reached {
   readonly transport: Opened

@@ -1,15 +1,28 @@
-import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
 import { now, pause, spell } from '../base/time.ts'
-import { dial, limited, unlessAborted } from '../nbt/dial.ts'
+import { dial, limited } from '../nbt/dial.ts'
+import { type FindHost, findInDns, type Found } from '../nbt/find.ts'
 import type { FrameKind } from '../nbt/frames.ts'
-import type { ByAddress } from '../nbt/ladder.ts'
-import { parseName, SUFFIX } from '../nbt/names.ts'
+import type { ByAddress, CallAttempt, LadderOptions } from '../nbt/ladder.ts'
+import { parseName, spellName, SUFFIX } from '../nbt/names.ts'
+import type { ResolveAttempt } from '../nbt/resolve.ts'
 import { type MessageStream, SocketStream } from '../nbt/stream.ts'
 
 /** What SMB stands on: a connection that carries whole messages, whichever port it uses. */
 export type Transport = MessageStream
+
+/** One thing that was tried to reach a server. */
+export type ReachAttempt = ResolveAttempt | CallAttempt
+
+/** An open one, and how it came about. */
+export interface Opened extends Transport {
+  readonly foundBy: Found['by']
+  /** What was dialled: a RETARGET may have led away from there. */
+  readonly dialled: number
+  /** The name that the server took on 139: `FILES<20>`. */
+  readonly calledName: string | undefined
+}
 
 export interface TransportOptions {
   /** A name or an IP address. */
@@ -27,6 +40,12 @@ export interface TransportOptions {
   readonly byAddress?: ByAddress | undefined
   /** NetBIOS scope of both names. */
   readonly scope?: string | undefined
+  /** Finds the addresses of a name; what DNS says unless told. */
+  readonly find?: FindHost | undefined
+  /** For 139: asks a node for its names; from a port of its own unless told. */
+  readonly status?: LadderOptions['status'] | undefined
+  /** Told of each thing that was tried, as it ends: where the name was looked for, and, on 139, what was called. */
+  readonly trace?: ((attempt: ReachAttempt) => void) | undefined
   /** For everything: looking up the name, connecting, the session request. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
@@ -45,6 +64,9 @@ interface Connected {
   readonly way: Way
   /** Where it leads: another place than was dialled after a RETARGET. */
   readonly address: string
+  /** Of 139. */
+  readonly calledName?: string
+  readonly dialled?: number
 }
 
 /** Takes down why a port of an address did not work. */
@@ -54,37 +76,65 @@ type Note = (port: number, why: string) => void
  * Connects to a server: 445 first, 139 when that fails or is slow, each of its addresses in turn. Rejects with HOST_NOT_FOUND, CONNECT_FAILED naming
  * every attempt, CALLED_NAME_REFUSED, USAGE (names), or the signal's reason; nothing is left open then.
  */
-export async function openTransport(options: TransportOptions): Promise<Transport & { readonly foundBy: 'address' | 'dns' }> {
-  const { host, timeoutMs, signal } = options
+export async function openTransport(options: TransportOptions): Promise<Opened> {
+  const { host, timeoutMs, signal, trace, find = findInDns } = options
   const ways = waysOf(options)
   for (const [name, suffix] of [
     [options.calledName, SUFFIX.SERVER],
     [options.callingName, SUFFIX.WORKSTATION],
   ] as const)
     if (name !== undefined) parseName(name, suffix, options.scope) // judged before anything is dialled
-  const foundBy = isIP(host) === 0 ? 'dns' : 'address'
   const dueAt = now() + timeoutMs
+  const locate = async (limit: AbortSignal): Promise<Found> => {
+    if (isIP(host) !== 0) return { addresses: [host], by: 'address' }
+    try {
+      return await find(host, { timeoutMs, signal: limit, trace })
+    } catch (thrown) {
+      signal?.throwIfAborted() // whatever it failed of, that is why
+      throw thrown
+    }
+  }
   return limited(signal, timeoutMs, `connecting to ${host}`, async limit => {
-    const addresses = foundBy === 'dns' ? await lookUp(options, limit) : [host]
+    const { addresses, by: foundBy } = await locate(limit)
     const failures: string[] = []
+    let refusal: NbtrunError | undefined
     for (const [i, address] of addresses.entries()) {
       const whys = new Map<number, string>()
       const note: Note = (port, why) => whys.set(port, why)
       const part = Math.max(1, (dueAt - now()) / (addresses.length - i)) // a silent address leaves the others their part
       try {
-        const { socket, way, ...at } = await limited(limit, part, `connecting to ${address}`, async inner => {
+        const {
+          socket,
+          way,
+          calledName,
+          dialled = way.port,
+          ...at
+        } = await limited(limit, part, `connecting to ${address}`, async inner => {
           const connected = await race(address, ways, inner, note)
           return connected.way.kind === 'tcp' ? connected : openSession(connected, options, address, part, inner, note)
         })
         const stream = new SocketStream(socket, way.kind, at.address, way.port)
-        return Object.assign(stream, { foundBy } as const)
+        return Object.assign(stream, { foundBy, calledName, dialled })
       } catch (thrown) {
         signal?.throwIfAborted()
-        if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') throw thrown
+        if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') {
+          if (addresses.length === 1) throw thrown
+          refusal ??= thrown // an address that a name server still has may be another host's today
+          failures.push(thrown.message)
+          continue
+        }
         if (whys.size === 0 && !limit.aborted) throw thrown // no failure to connect: a defect
         const place = addresses.length === 1 ? '' : `${address} port `
         for (const { port } of ways) if (whys.has(port)) failures.push(`${place}${port}: ${whys.get(port)}`)
       }
+    }
+    if (refusal !== undefined) {
+      const { cause, facts, hint } = refusal
+      throw new NbtrunError('CALLED_NAME_REFUSED', `cannot connect to ${host} (${failures.join('; ')})`, {
+        cause,
+        facts,
+        ...(hint === undefined ? {} : { hint }),
+      })
     }
     const ports = ways.map(way => way.port).join(' or ')
     throw new NbtrunError('CONNECT_FAILED', `cannot connect to ${host} (${failures.join(', ')})`, {
@@ -100,21 +150,6 @@ function waysOf({ mode, port, ports = { tcp: 445, nbt: 139 } }: TransportOptions
     { kind: 'tcp', port: ports.tcp },
     { kind: 'nbt', port: ports.nbt },
   ]
-}
-
-async function lookUp({ host, timeoutMs, signal }: TransportOptions, limit: AbortSignal): Promise<readonly string[]> {
-  let why = 'it has no address'
-  let cause: unknown
-  try {
-    const found = await unlessAborted(limit, lookup(host, { all: true }))
-    if (found.length > 0) return [...new Set(found.map(({ address }) => address))]
-  } catch (thrown) {
-    signal?.throwIfAborted()
-    cause = thrown
-    if (limit.aborted) why = `no answer from DNS within ${spell(timeoutMs)}`
-    else why = errnoOf(thrown) === 'ENOTFOUND' ? 'no such name' : `DNS says ${errnoOf(thrown) ?? String(thrown)}`
-  }
-  throw new NbtrunError('HOST_NOT_FOUND', `server ${host} not found: ${why}`, { cause, hint: 'check the spelling, or name the server by its IP address' })
 }
 
 /** TCP to the first way that answers; the second one starts when the first failed or had its head start. The loser is destroyed unused. */
@@ -158,9 +193,15 @@ async function openSession(
     // port 139 is rare: what it needs is loaded when it is used
     const [{ climb }, { statusFor }] = await Promise.all([import('../nbt/ladder.ts'), import('../nbt/api.ts')])
     const name = options.ports?.name
-    const status = statusFor(name === undefined ? {} : { ports: { name } })
+    const status = options.status ?? statusFor(name === undefined ? {} : { ports: { name } })
     const called = await climb({ ...options, address, port: way.port, socket, timeoutMs, status, signal })
-    return { way: { kind: way.kind, port: called.port }, socket: called.socket, address: called.address }
+    return {
+      way: { kind: way.kind, port: called.port },
+      socket: called.socket,
+      address: called.address,
+      calledName: spellName(called.called),
+      dialled: way.port,
+    }
   } catch (thrown) {
     socket.destroy() // nobody may have taken it over yet
     if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, reason(thrown, now() - began))

@@ -77,7 +77,7 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
     const holder = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { share: '//srv/cad' }))
     for await (const chunk of holder.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
     const waits = run('waits', ['/bin/true'], { share: '//srv/cad', options: ['--wait', '60s'] })
-    await pause(1000)
+    while (!readFileSync(here(lab, 'waits.events'), { encoding: 'utf8', flag: 'a+' }).includes('"queued"')) await pause(20)
     holder.stdin?.end('\n')
     await holder
     const { code, types } = await waits

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline'
 import { asError } from '../../src/base/errors.ts'
 import { EndNode, type HeldName, interfaces, type NodeOptions, parseName, spellName } from '../../src/nbt/index.ts'
+import { conflictDemand } from '../../src/nbt/name-messages.ts'
 import { refreshAt, releaseName } from '../../src/nbt/registrations.ts'
 
 interface Order {
@@ -28,7 +29,9 @@ const DO: Readonly<Record<string, (order: Order) => unknown>> = {
     return refreshAt(node.network, server ?? '', claim(name))
   },
   // what its owner alone may ask for
-  'release another’s': ({ name, text = '' }) => releaseName(node.network, claim(name), { server: text, broadcast: false, ttl: 0 }),
+  'release another’s': ({ name, text = '' }) => releaseName(node.network, [claim(name)], { server: text, broadcast: false, ttl: 0 }),
+  conflict: ({ name, text = '' }) =>
+    node.network.exchange.tell(conflictDemand(1, parseName(name, 0x20), { group: false, nodeType: 'B' }), { address: text, port: node.network.port }),
   state: ({ name }) => held.get(name)?.state,
   view: () => node.view(),
   ignored: () => node.network.exchange.ignored,
@@ -52,11 +55,11 @@ const DO: Readonly<Record<string, (order: Order) => unknown>> = {
 
 function claim(name: string) {
   const { nodeType } = node.network
-  return { name: parseName(name, 0x20), owner: { group: false, nodeType, address: node.own.address }, ttl: 300_000 }
+  return { name: parseName(name, 0x20), owner: { group: false, nodeType, address: node.owns[0].address }, ttl: 300_000 }
 }
 
 const say = (what: object): void => void process.stdout.write(`${JSON.stringify(what)}\n`)
-say({ ready: node.own.address })
+say({ ready: node.owns[0].address })
 createInterface({ input: process.stdin })
   .on('line', line => {
     const order = JSON.parse(line) as Order

@@ -11,6 +11,15 @@ import { judge, KEYS, type Lab, missing, startLab } from './index.ts'
 import { type Call, here, nbtrun, nbtrunReceipt, noLab, nothingLeft, words } from './nbtrun.ts'
 
 const SHARES = { seats: ['read only = no', 'max connections = 3'] }
+/** Of `--events`. */
+interface Line {
+  readonly type: string
+  readonly at: string
+  readonly place?: number
+  readonly lack?: string
+  readonly nextMs?: number
+}
+
 /** Sessions alone: what is tested is the same in every way of mapping. */
 const NONE = ['--mapping', 'none', '--grace', '0']
 
@@ -39,7 +48,7 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
       words(lab, ['/bin/true'], { ...call, share: '//srv/cad', options: [...NONE, ...options, '--events', events] }),
       call,
     )
-    const lines = (): { type: string; place?: number; lack?: string; nextMs?: number }[] => {
+    const lines = (): Line[] => {
       try {
         return readFileSync(events, 'utf8')
           .split('\n')
@@ -49,7 +58,7 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
         return []
       }
     }
-    const until = async (what: (line: { type: string; place?: number; lack?: string }) => boolean): Promise<void> => {
+    const until = async (what: (line: Line) => boolean): Promise<void> => {
       const dueAt = performance.now() + 40_000
       while (!lines().some(what)) {
         if (performance.now() > dueAt) throw new Error(`${name}: ${JSON.stringify(lines()).slice(-500)}`)
@@ -63,18 +72,21 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
     const { release } = await hold()
     const waiter = wait('at-once')
     // until its back-off is long: what follows cannot be chance
-    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 5000)
-    const began = performance.now()
+    await waiter.until(line => (line.nextMs ?? 0) > 6000)
     await release()
     assert.equal((await waiter.run).exitCode, 0)
-    assert.ok(performance.now() - began < 4500, `${performance.now() - began} ms`)
+    const [queued, dequeued] = [waiter.lines().findLast(({ type }) => type === 'queued'), waiter.lines().find(({ type }) => type === 'dequeued')]
+    assert.ok(queued?.nextMs !== undefined && dequeued !== undefined)
+    // its next try would have begun only then
+    const early = Date.parse(queued.at) + queued.nextMs - Date.parse(dequeued.at)
+    assert.ok(early > 0, `${early} ms`)
     await nothingLeft(lab)
   })
 
   test('between two tries the server has no session of the one that waits', async () => {
     const { release } = await hold()
     const waiter = wait('none-held')
-    await waiter.until(line => (line as { nextMs?: number }).nextMs! > 1500)
+    await waiter.until(line => (line.nextMs ?? 0) > 1500)
     for (let i = 0; i < 10; i++) assert.equal((await lab.server().sessions()).length, 1)
     await release()
     assert.equal((await waiter.run).exitCode, 0)

@@ -14,7 +14,7 @@ interface Listed {
   readonly files: readonly { readonly path: string; readonly user: string }[] | null
 }
 
-describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeout: 60_000 }, () => {
+describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeout: 180_000 }, () => {
   let lab: Lab
   const programs: { readonly kill: (signal: NodeJS.Signals) => unknown; readonly done: Promise<unknown> }[] = []
   const client2 = (): string => lab.host('client2').address

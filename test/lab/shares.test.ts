@@ -5,7 +5,7 @@ import { pause } from '../../src/base/time.ts'
 import { type Lab, useLab } from './index.ts'
 import { noLab, nothingLeftHere } from './nbtrun.ts'
 
-describe('nbtrun shares', { skip: noLab, timeout: 30_000 }, () => {
+describe('nbtrun shares', { skip: noLab, timeout: 120_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

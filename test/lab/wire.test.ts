@@ -38,4 +38,21 @@ describe('on the wire', { skip: noMapping || missing('capture') }, () => {
     assert.ok(guids[0] !== undefined && guids[1] !== undefined)
     assert.notEqual(guids[0], guids[1])
   })
+
+  test('--keepalive sends a NetBIOS keepalive on an idle session of port 139, and on 445 none', { timeout: 60_000 }, async () => {
+    for (const mode of ['nbt', 'tcp']) {
+      const capture = await lab.capture('client1')
+      const { code, stderr } = await nbtrun(lab, ['sleep', '1'], { options: ['--transport', mode, '--keepalive', '100ms'] })
+      const judgement = await judge(await capture.stop(), { password: lab.password() })
+      assert.deepEqual([code, stderr], [0, ''])
+      const [stream] = judgement.streams.filter(({ bytes }) => bytes > 0)
+      assert.ok(stream !== undefined)
+      assert.deepEqual(judgement.malformed(stream.client), [])
+      assert.ok(stream.commands.filter(({ command, response }) => command === 'ECHO' && response).length > 0, mode)
+      const [request, positive, ...rest] = stream.sessionService
+      if (mode === 'tcp') assert.equal(request, undefined)
+      else assert.deepEqual([request, positive, [...new Set(rest)]], ['request', 'positive', ['keepalive']])
+      await nothingLeft(lab)
+    }
+  })
 })

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   mapping: ['base', 'smb'],
   app: ['base', 'smb'],
   seat: ['base', 'smb'],
-  profile: ['base', 'smb'],
+  profile: ['base', 'nbt', 'smb'],
   run: ['base', 'nbt', 'smb', 'mapping', 'app', 'seat', 'profile'],
   cli: ['base', 'nbt', 'smb', 'mapping', 'app', 'seat', 'profile', 'run'],
 }

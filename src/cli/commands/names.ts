@@ -8,8 +8,10 @@ import { type NetbiosName, parseName, spellName, SUFFIX } from '../../nbt/names.
 import { type NameNetwork, type NodeStatus, spellAttempts, lookUpName } from '../../nbt/queries.ts'
 import { refreshAt, registerName, releaseName } from '../../nbt/registrations.ts'
 import { resolveHost } from '../../nbt/resolve.ts'
-import { scope as parseScope, shown, timeout as parseTimeout } from '../../profile/values.ts'
+import { settle } from '../../profile/settings.ts'
+import { shown, timeout as parseTimeout } from '../../profile/values.ts'
 import { output } from '../report.ts'
+import { rawFrom } from '../yargs.ts'
 
 const ACTIONS = {
   status: 'ask a host (name or IP address) for its names, as nbtstat -A does',
@@ -41,13 +43,12 @@ interface Report {
 
 export async function run(given: Readonly<Record<string, unknown>>): Promise<void> {
   const { action, name } = given
-  for (const option of ['wins', 'scope', 'timeout']) if (Array.isArray(given[option])) throw new NbtrunError('USAGE', `--${option} is given twice`)
+  if (Array.isArray(given['timeout'])) throw new NbtrunError('USAGE', '--timeout is given twice')
   if (typeof action !== 'string' || !Object.hasOwn(ACTIONS, action))
     throw new NbtrunError('USAGE', `names ${shown(String(action))} is no action`, { hint: `one of ${Object.keys(ACTIONS).join(', ')}` })
   if (typeof name !== 'string' || name === '') throw new NbtrunError('USAGE', `names ${action} needs a ${action === 'status' ? 'host' : 'name'}`)
   const ms = judged('timeout', given['timeout'], parseTimeout) ?? 0
-  const wins = judged('wins', given['wins'], addresses) ?? []
-  const scope = judged('scope', given['scope'], parseScope)
+  const { wins = [], scope } = settle(rawFrom({ wins: given['wins'], scope: given['scope'] }), process.env)
   const group = given['group'] === true
   const { text, json } = await limited(undefined, ms, `names ${action}`, signal =>
     ACT[action as Action](name, { wins, signal, ...(scope === undefined ? {} : { scope }) }, group),
@@ -65,13 +66,6 @@ function judged<T>(option: string, value: unknown, parse: (text: string) => T): 
   }
 }
 
-function addresses(text: string): readonly string[] {
-  const list = text.split(',')
-  const bad = list.find(each => !/^(\d{1,3}\.){3}\d{1,3}$/.test(each))
-  if (bad !== undefined) throw new NbtrunError('USAGE', `must be IPv4 addresses with commas between, not ${shown(text)}`)
-  return list
-}
-
 const ACT: Readonly<Record<Action, (name: string, options: NbtOptions, group: boolean) => Promise<Report>>> = {
   async status(host, nbt) {
     const { address } = await firstAddress(host, nbt)
@@ -85,7 +79,7 @@ const ACT: Readonly<Record<Action, (name: string, options: NbtOptions, group: bo
   },
   register: (name, nbt, group) =>
     atServers(name, nbt, group, async (network, claim) => {
-      const { server, ttl } = await registerName(network, claim, nbt.signal)
+      const { server, ttl } = await registerName(network, [claim], nbt.signal)
       const life = ttl === 0 ? 'without end' : `for ${ttl} s`
       return {
         text: `${spellName(claim.name)} is registered at ${server ?? ''} ${life}; nobody defends it`,
@@ -100,7 +94,7 @@ const ACT: Readonly<Record<Action, (name: string, options: NbtOptions, group: bo
     }),
   release: (name, nbt, group) =>
     atServers(name, nbt, group, async (network, claim) => {
-      const all = await Promise.all(network.wins.map(server => releaseName(network, claim, { server, broadcast: false, ttl: 0 }, nbt.signal)))
+      const all = await Promise.all(network.wins.map(server => releaseName(network, [claim], { server, broadcast: false, ttl: 0 }, nbt.signal)))
       const results = all.flat()
       const failed = results.filter(({ outcome }) => outcome.startsWith('failed'))
       const text = results.map(({ where, outcome }) => `${where}: ${outcome.replace(/^failed: /, '')}`).join('\n')

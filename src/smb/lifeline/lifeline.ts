@@ -248,7 +248,7 @@ export class Lifeline {
   async #attempt(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const since = Date.now()
     // by the same port: that the other one answers first says nothing after a cut
-    const { kind: mode, port } = this.transport
+    const { kind: mode, dialled: port } = this.transport
     const reached = await reach({ ...this.login.transport, mode, port, timeoutMs, signal }, this.login)
     const { connection } = reached
     const clock = { server: connection.serverTime, local: Date.now() }

@@ -52,6 +52,7 @@ test('a receipt is one fact a line', () => {
         address: '10.0.0.5',
         foundBy: 'dns',
         transport: 'tcp:445',
+        calledName: null,
         dialect: '3.1.1',
         signing: 'AES-GMAC',
         guest: false,
@@ -63,6 +64,7 @@ test('a receipt is one fact a line', () => {
         bytesWritten: 0,
       },
     ],
+    names: [{ name: 'PAYROLL<20>', addresses: ['10.0.0.7'], server: '10.0.0.2', broadcast: true, defended: true, lost: null }],
     steps: [{ phase: 'teardown', name: 'LOGOFF', ok: true, status: 'STATUS_SUCCESS', atMs: 5230.1, ms: 0.4 }],
     heldMs: 5231,
     graceMs: 0,
@@ -82,12 +84,18 @@ test('a receipt is one fact a line', () => {
     '  program /m/app.exe (pid 4711): exit code 0',
     '  //srv/app on 10.0.0.5 (dns), tcp:445, SMB 3.1.1, signed AES-GMAC',
     '    private mapping (b2) at /m, 1048576 bytes read, 0 written',
+    '  name PAYROLL<20> for 10.0.0.7 at 10.0.0.2 and by broadcast',
     '  5.2 s: teardown LOGOFF, STATUS_SUCCESS (0.4 ms)',
     '  still running: helper (12) with log, d/x open',
     '  warning: the server is slow',
     '  failed: it took too long (TIMED_OUT)',
     '  held 5.2 s, given back in 4.1 ms: acknowledged',
   ])
+  const nbt = { ...receipt.shares[0]!, foundBy: 'address', transport: 'nbt:139', calledName: 'FILES<20>' }
+  const lost = { ...receipt.names[0]!, broadcast: false, defended: false, lost: 'PAYROLL<20> was taken away by 10.0.0.9' }
+  const other = receiptText({ ...receipt, shares: [nbt], names: [lost] })
+  assert.equal(other[2], '  //srv/app on 10.0.0.5 (address), nbt:139 called FILES<20>, SMB 3.1.1, signed AES-GMAC')
+  assert.equal(other[4], '  name PAYROLL<20> for 10.0.0.7 at 10.0.0.2, lost: PAYROLL<20> was taken away by 10.0.0.9')
   assert.equal(
     receiptText({ ...receipt, verified: true, verification: 'srv says that the session is gone' }).at(-1),
     '  held 5.2 s, given back in 4.1 ms: acknowledged; srv says that the session is gone',

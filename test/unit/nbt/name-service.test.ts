@@ -76,7 +76,7 @@ test('RA and RD of an answer do not matter', async () => {
       }
       const net = network(wire)
       assert.equal((await lookUpName(net, SRV)).found?.owners[0]?.address, '10.0.0.9')
-      assert.equal((await registerName(net, CLAIM)).ttl, 300_000)
+      assert.equal((await registerName(net, [CLAIM])).ttl, 300_000)
     }
 })
 
@@ -110,7 +110,7 @@ test('a wait acknowledgement stops the sending, is believed once and within boun
     setTimeout(() => say(registrationResponse(packet.id, CLAIM, RCODE.OK)), 150) // after all tries would have been over
     return true
   }
-  assert.equal((await registerName(net, CLAIM)).server, '10.0.0.2')
+  assert.equal((await registerName(net, [CLAIM])).server, '10.0.0.2')
   assert.equal(server.heard.length, 1)
   assert.equal(net.exchange.ignored.repeated, 1)
 
@@ -119,7 +119,7 @@ test('a wait acknowledgement stops the sending, is believed once and within boun
     return true
   }
   const began = performance.now()
-  await assert.rejects(registerName({ ...net, wins: ['10.0.0.2'] }, CLAIM), { code: 'TIMED_OUT' })
+  await assert.rejects(registerName({ ...net, wins: ['10.0.0.2'] }, [CLAIM]), { code: 'TIMED_OUT' })
   assert.ok(performance.now() - began < 3600_000 / 1000)
   assert.equal(server.heard.length, 2)
 })
@@ -129,7 +129,7 @@ test('a registration that the name server refuses names the owner', async () => 
   const net = network(wire)
   const server = new Nbns(wire, '10.0.0.2')
   server.names.set('SRV#32.', owner('10.0.0.9'))
-  await assert.rejects(registerName(net, CLAIM), {
+  await assert.rejects(registerName(net, [CLAIM]), {
     code: 'NAME_HELD',
     message: 'the name SRV<20> is held by 10.0.0.9',
     facts: { name: 'SRV<20>', by: '10.0.0.9', rcode: RCODE.ACTIVE },
@@ -139,14 +139,14 @@ test('a registration that the name server refuses names the owner', async () => 
       if (opcode === OPCODE.REGISTRATION) say(registrationResponse(id, CLAIM, rcode))
       return opcode === OPCODE.REGISTRATION
     }
-    await assert.rejects(registerName(net, CLAIM), { code: 'NAME_HELD' }, `${rcode}`)
+    await assert.rejects(registerName(net, [CLAIM]), { code: 'NAME_HELD' }, `${rcode}`)
   }
   for (const rcode of [RCODE.FORMAT, RCODE.SERVER, RCODE.UNSUPPORTED]) {
     server.first = ({ id }, _, say) => {
       say(registrationResponse(id, CLAIM, rcode))
       return true
     }
-    await assert.rejects(registerName({ ...net, wins: ['10.0.0.2'] }, CLAIM), { code: 'SERVER_REFUSED' }, `${rcode}`)
+    await assert.rejects(registerName({ ...net, wins: ['10.0.0.2'] }, [CLAIM]), { code: 'SERVER_REFUSED' }, `${rcode}`)
   }
 })
 
@@ -161,8 +161,8 @@ test('a name server that leaves the challenge to us: the owner is asked, and ove
       say(recursionDesired ? challenge : registrationResponse(id, CLAIM, RCODE.OK))
       return true
     }
-    if (alive) await assert.rejects(registerName(net, CLAIM), { code: 'NAME_HELD', facts: { name: 'SRV<20>', by: '10.0.0.9' } })
-    else assert.deepEqual(await registerName(net, CLAIM), { server: '10.0.0.2', broadcast: false, ttl: 300_000 })
+    if (alive) await assert.rejects(registerName(net, [CLAIM]), { code: 'NAME_HELD', facts: { name: 'SRV<20>', by: '10.0.0.9' } })
+    else assert.deepEqual(await registerName(net, [CLAIM]), { server: '10.0.0.2', broadcast: false, ttl: 300_000 })
     assert.deepEqual(
       server.heard.map(packet => packet.recursionDesired),
       alive ? [true] : [true, false],
@@ -173,7 +173,7 @@ test('a name server that leaves the challenge to us: the owner is asked, and ove
 test('by broadcast: three requests and a demand, nothing in between', async () => {
   const wire = new Wire()
   const net = network(wire, { nodeType: 'B', wins: [] })
-  assert.deepEqual(await registerName(net, CLAIM), { server: undefined, broadcast: true, ttl: 0 })
+  assert.deepEqual(await registerName(net, [CLAIM]), { server: undefined, broadcast: true, ttl: 0 })
   assert.deepEqual(
     wire.packets.map(({ to, packet }) => [to, packet.opcode, packet.recursionDesired, packet.broadcast]),
     [...Array.from({ length: 3 }, () => ['10.0.0.255', OPCODE.REGISTRATION, true, true]), ['10.0.0.255', OPCODE.REGISTRATION, false, true]],
@@ -184,14 +184,14 @@ test('by broadcast: three requests and a demand, nothing in between', async () =
 test('M needs both, H is content with its name server, and goes by broadcast where none answers', async () => {
   const wire = new Wire()
   const net = network(wire, { wins: ['10.0.0.2'] })
-  assert.deepEqual(await registerName({ ...net, nodeType: 'H' }, CLAIM), { server: undefined, broadcast: true, ttl: 0 })
-  await assert.rejects(registerName({ ...net, nodeType: 'M' }, CLAIM), { code: 'TIMED_OUT' })
+  assert.deepEqual(await registerName({ ...net, nodeType: 'H' }, [CLAIM]), { server: undefined, broadcast: true, ttl: 0 })
+  await assert.rejects(registerName({ ...net, nodeType: 'M' }, [CLAIM]), { code: 'TIMED_OUT' })
   const server = new Nbns(wire, '10.0.0.2')
-  assert.deepEqual(await registerName({ ...net, nodeType: 'M' }, CLAIM), { server: '10.0.0.2', broadcast: true, ttl: 300_000 })
-  assert.deepEqual(await registerName({ ...net, nodeType: 'H' }, CLAIM), { server: '10.0.0.2', broadcast: false, ttl: 300_000 })
+  assert.deepEqual(await registerName({ ...net, nodeType: 'M' }, [CLAIM]), { server: '10.0.0.2', broadcast: true, ttl: 300_000 })
+  assert.deepEqual(await registerName({ ...net, nodeType: 'H' }, [CLAIM]), { server: '10.0.0.2', broadcast: false, ttl: 300_000 })
   server.names.set('SRV#32.', owner('10.0.0.9'))
-  await assert.rejects(registerName({ ...net, nodeType: 'H' }, CLAIM), { code: 'NAME_HELD' })
-  for (const nodeType of ['P', 'H'] as const) await assert.rejects(registerName({ ...net, nodeType, wins: [], broadcasts: [] }, CLAIM), { code: 'USAGE' })
+  await assert.rejects(registerName({ ...net, nodeType: 'H' }, [CLAIM]), { code: 'NAME_HELD' })
+  for (const nodeType of ['P', 'H'] as const) await assert.rejects(registerName({ ...net, nodeType, wins: [], broadcasts: [] }, [CLAIM]), { code: 'USAGE' })
 })
 
 test('a refresh may be answered as a registration', async () => {
@@ -212,19 +212,19 @@ test('a name is released here, there and everywhere; not registered is as good',
   const at = { server: '10.0.0.2', broadcast: true, ttl: 0 }
   server.names.set('SRV#32.', owner(ME))
   const told = { where: '10.0.0.255', outcome: 'told' }
-  assert.deepEqual(await releaseName(net, CLAIM, at), [{ where: '10.0.0.2', outcome: 'released' }, told])
-  assert.deepEqual(await releaseName(net, CLAIM, at), [{ where: '10.0.0.2', outcome: 'not registered' }, told])
+  assert.deepEqual(await releaseName(net, [CLAIM], at), [{ where: '10.0.0.2', outcome: 'released' }, told])
+  assert.deepEqual(await releaseName(net, [CLAIM], at), [{ where: '10.0.0.2', outcome: 'not registered' }, told])
   server.first = ({ id }, _, say) => {
     say(releaseResponse(id, CLAIM, RCODE.ACTIVE))
     return true
   }
-  assert.deepEqual(await releaseName(net, CLAIM, at), [{ where: '10.0.0.2', outcome: 'failed: name is owned by another node' }, told])
+  assert.deepEqual(await releaseName(net, [CLAIM], at), [{ where: '10.0.0.2', outcome: 'failed: name is owned by another node' }, told])
   const stop = new AbortController()
   server.first = () => {
     stop.abort(new Error('enough'))
     return true
   }
-  const [cut] = await releaseName(net, CLAIM, at, stop.signal)
+  const [cut] = await releaseName(net, [CLAIM], at, stop.signal)
   assert.equal(cut?.outcome, 'failed: enough')
 })
 
@@ -283,7 +283,7 @@ test('the signal and the close end every wait with their own reason, and no time
     await assert.rejects(asking, reason)
     await assert.rejects(lookUpName({ ...net, nodeType }, SRV, stop.signal), reason)
   }
-  const waiting = [registerName(net, CLAIM), lookUpName(net, SRV), refreshAt(net, '10.0.0.2', CLAIM)]
+  const waiting = [registerName(net, [CLAIM]), lookUpName(net, SRV), refreshAt(net, '10.0.0.2', CLAIM)]
   await net.exchange.close()
   for (const each of waiting) await assert.rejects(each, { code: 'CLOSED' })
   await assert.rejects(refreshAt(net, '10.0.0.2', CLAIM), { code: 'CLOSED' })

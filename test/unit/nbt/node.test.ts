@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pause } from '../../../src/base/time.ts'
 import { encode } from '../../../src/base/wire.ts'
-import { conflictDemand, overwriteDemand, queryRequest, registrationRequest, releaseRequest, statusRequest } from '../../../src/nbt/name-messages.ts'
+import {
+  conflictDemand,
+  overwriteDemand,
+  queryRequest,
+  registrationRequest,
+  registrationResponse,
+  releaseRequest,
+  statusRequest,
+} from '../../../src/nbt/name-messages.ts'
 import { namePacket, type NbAddress, OPCODE, RCODE } from '../../../src/nbt/name-packets.ts'
 import { ANY_NAME, MSBROWSE, parseName } from '../../../src/nbt/names.ts'
 import { Nbns, node, Puppet, QUICK, Wire } from './wire.ts'
@@ -270,4 +278,64 @@ test('close gives every name back, and a closed node registers nothing', async (
   await late
   assert.equal(server.names.size, 0)
   await assert.rejects(one.register(PAYROLL), { code: 'CLOSED' })
+})
+
+test('a host with several addresses registers, answers for, refreshes and gives back each; one that the name server does not take is left out', async () => {
+  const wire = new Wire()
+  const server = new Nbns(wire, WINS)
+  server.ttl = 1
+  const more = ['10.0.0.11', '10.1.0.11', '10.0.0.66'].map(address => ({ address, netmask: '255.255.255.0', broadcast: address.replace(/\d+$/, '255') }))
+  const known: string[] = []
+  const heard = (opcode: number): string[] =>
+    server.heard.flatMap(({ opcode: each, additional }) =>
+      each === opcode && additional?.data.kind === 'addresses' ? additional.data.addresses[0]!.address : [],
+    )
+  server.first = ({ id, opcode, question, additional }, _, say) => {
+    const owner = additional?.data.kind === 'addresses' ? additional.data.addresses[0] : undefined
+    if (opcode === OPCODE.QUERY || owner === undefined || question === undefined) return false
+    const refused = owner.address === '10.0.0.66'
+    if (opcode === OPCODE.MULTIHOMED && !refused) known.push(owner.address)
+    say(registrationResponse(id, { name: question.name, owner, ttl: server.ttl }, refused ? RCODE.ACTIVE : RCODE.OK))
+    return true
+  }
+  const me = await node(wire, ONE, { wins: [WINS], others: more })
+  const held = await me.register(PAYROLL)
+  const taken = [ONE, '10.0.0.11', '10.1.0.11']
+  assert.deepEqual([known, held.addresses, heard(OPCODE.MULTIHOMED)], [taken, taken, [...taken, '10.0.0.66']])
+  // whoever asks gets all of them, first the one on its own wire
+  const other = new Puppet(wire, '10.1.0.7')
+  other.say(queryRequest(7, PAYROLL, false), to(ONE))
+  await turns(4)
+  const data = other.heard[0]?.packet.answer?.data
+  assert.deepEqual(data?.kind === 'addresses' ? data.addresses.map(({ address }) => address) : [], ['10.1.0.11', ONE, '10.0.0.11', '10.0.0.66'])
+  while (held.refreshed === 0) await pause(20)
+  assert.deepEqual(heard(OPCODE.REFRESH).slice(0, 3), taken)
+  assert.deepEqual(
+    (await held.release()).map(({ outcome }) => outcome),
+    taken.map(() => 'released'),
+  )
+  assert.deepEqual(heard(OPCODE.RELEASE), taken)
+  await me.close()
+})
+
+test('a host on several wires claims a name on each with the address there, and an objection on any of them counts', async () => {
+  const wire = new Wire()
+  const there = { address: '10.1.0.1', netmask: '255.255.255.0', broadcast: '10.1.0.255' }
+  const me = await node(wire, ONE, { others: [there] })
+  const held = await me.register(PAYROLL)
+  const claims = wire.packets.flatMap(({ to: where, packet: { additional } }) =>
+    additional?.data.kind === 'addresses' ? `${where}: ${additional.data.addresses[0]!.address}` : [],
+  )
+  assert.deepEqual([...new Set(claims)].sort(), ['10.0.0.255: 10.0.0.1', '10.1.0.255: 10.1.0.1'])
+  assert.deepEqual(
+    (await held.release()).map(({ where, outcome }) => `${where}: ${outcome}`),
+    ['10.0.0.255: told', '10.1.0.255: told'],
+  )
+  new Puppet(wire, '10.1.0.255', ({ id, question, response, opcode }, _, say) => {
+    if (!response && opcode === OPCODE.REGISTRATION && question !== undefined)
+      say(registrationResponse(id, { name: question.name, owner: at('10.1.0.9'), ttl: 0 }, RCODE.ACTIVE))
+  })
+  await assert.rejects(me.register(PAYROLL), { code: 'NAME_HELD' })
+  assert.deepEqual(me.view(), [])
+  await me.close()
 })

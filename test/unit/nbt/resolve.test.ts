@@ -4,7 +4,8 @@ import { NameCache } from '../../../src/nbt/name-cache.ts'
 import { NameExchange } from '../../../src/nbt/exchange.ts'
 import { parseName } from '../../../src/nbt/names.ts'
 import type { NameNetwork } from '../../../src/nbt/queries.ts'
-import { parseNameOrder, resolveHost, type ResolveOptions } from '../../../src/nbt/resolve.ts'
+import { parseNameOrder } from '../../../src/nbt/name-order.ts'
+import { type ResolveAttempt, resolveHost, type ResolveOptions } from '../../../src/nbt/resolve.ts'
 import { Nbns, node, QUICK, Wire } from './wire.ts'
 
 const WINS = '10.0.0.3'
@@ -51,13 +52,18 @@ test('the sources are asked in order, and each is told', async () => {
   server.names.set('THREE#32.', { group: false, nodeType: 'P', address: '10.0.0.8' })
   assert.deepEqual(brief(await resolveHost('one', options)), ['lmhosts', '10.0.0.5'])
   assert.deepEqual(brief(await resolveHost('two', options)), ['dns', '10.0.0.6', '10.0.0.7'])
-  const three = await resolveHost('three', options)
+  const traced: ResolveAttempt[] = []
+  const three = await resolveHost('three', { ...options, trace: attempt => traced.push(attempt) })
   assert.deepEqual(brief(three), ['wins', '10.0.0.8'])
-  assert.deepEqual(three.attempts, [
-    { source: 'lmhosts', outcome: 'no such name' },
-    { source: 'dns', outcome: 'no such name' },
-    { source: 'wins', outcome: 'found' },
-  ])
+  assert.deepEqual(
+    three.attempts.map(({ host, source, outcome }) => [host, source, outcome]),
+    [
+      ['three', 'lmhosts', 'no such name'],
+      ['three', 'dns', 'no such name'],
+      ['three', 'wins', 'found'],
+    ],
+  )
+  assert.deepEqual(traced, three.attempts)
   await assert.rejects(resolveHost('four', options), {
     code: 'HOST_NOT_FOUND',
     message: 'server four not found (lmhosts: no such name, dns: no such name, wins: no such name)',

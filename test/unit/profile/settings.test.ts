@@ -41,6 +41,10 @@ test('what is not given has its fallback', () => {
     'called-name': undefined,
     'calling-name': undefined,
     scope: undefined,
+    'by-address': 'auto',
+    wins: undefined,
+    'name-order': ['lmhosts', 'dns', 'wins'],
+    'hold-name': [],
     'min-dialect': '2.0.2',
     'max-dialect': '3.1.1',
     signing: 'auto',
@@ -132,6 +136,10 @@ test('every option has its variable', () => {
     receipt: 'r',
     events: 'e',
     verify: 'end',
+    'by-address': 'status',
+    wins: '10.0.0.1',
+    'name-order': 'dns',
+    'hold-name': 'N#20',
   }
   for (const [name, { kind, arg }] of ROWS) {
     const text = samples[name] ?? (kind === 'one' ? (arg === 'NAME' ? 'N' : '7') : '1')
@@ -139,6 +147,32 @@ test('every option has its variable', () => {
     assert.equal(s.given[name], 'env', name)
     assert.notDeepEqual(s[name], { one: undefined, many: [], flag: false, count: 0 }[kind], name)
   }
+})
+
+test('names: servers by their addresses, an order of words, and what can be held', () => {
+  const s = from(`${S} --wins 10.0.0.2,10.0.0.3 --name-order host,bcast --hold-name payroll --hold-name LEDGER#1d`)
+  assert.deepEqual(
+    [s.wins, s['name-order'], s['hold-name']],
+    [
+      ['10.0.0.2', '10.0.0.3'],
+      ['dns', 'bcast'],
+      ['payroll', 'LEDGER#1d'],
+    ],
+  )
+  for (const [words, message] of [
+    ['--wins srv', '--wins must be IPv4 addresses with commas between, not srv'],
+    ['--wins 10.0.0.2,', '--wins must be IPv4 addresses with commas between, not 10.0.0.2,'],
+    ['--name-order nis', '--name-order must be some of lmhosts,dns,wins,bcast, each once, not "nis"'],
+    ['--name-order dns,host', '--name-order must be some of lmhosts,dns,wins,bcast, each once, not "dns,host"'],
+    [
+      '--hold-name a-name-that-is-too-long',
+      '--hold-name must be a NetBIOS name of 1 to 15 characters, such as PAYROLL or PAYROLL#20, not a-name-that-is-too-long',
+    ],
+    ['--hold-name X#200', '--hold-name must be a NetBIOS name of 1 to 15 characters, such as PAYROLL or PAYROLL#20, not X#200'],
+    ['--hold-name *SMBSERVER', '--hold-name must be a name that does not begin with *, not *SMBSERVER'],
+    ['--by-address ask', '--by-address must be auto or status, not ask'],
+  ] as const)
+    assert.throws(() => from(`${S} ${words}`), { code: 'USAGE', message })
 })
 
 test('a range of dialects has both its ends, one at least, and no SMB1', () => {

@@ -72,9 +72,10 @@ test('each knows its place and what the first one waits for', async () => {
   const firsts = [one.first(never), two.first(never), three.first(never)]
   await firsts[0]
   one.lack = 'seat'
-  while (!heard.includes('3 seat')) await new Promise(setImmediate)
+  while (!heard.includes('3 seat')) await new Promise(resolve => setTimeout(resolve, 5))
   one.leave()
   await firsts[1]
+  while (!heard.includes('2 seat')) await new Promise(resolve => setTimeout(resolve, 5)) // it looks now and then
   two.leave()
   await Promise.all([firsts[2], third])
   assert.equal(heard.at(-1), '1 seat')
@@ -107,6 +108,13 @@ test('the ticket of a killed process is nobody’s', async () => {
   assert.equal(await turn, true)
   assert.equal(ticketsIn(folder()).length, 1)
   mine.leave()
+  assert.deepEqual(readdirSync(base), [])
+})
+
+test('what a killed one left is swept away by the next run that gives a seat back', async () => {
+  mkdirSync(folder(), { recursive: true })
+  for (const name of ['1-00000000', '2-00000000']) writeFileSync(join(folder(), name), '') // a socket without a listener is no more than that
+  await tellFree(folder())
   assert.deepEqual(readdirSync(base), [])
 })
 
