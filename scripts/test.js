@@ -1,8 +1,8 @@
 // npm test: starts the labs once, runs every test file, takes the labs down.
 // usage: node scripts/test.js [unit | lab | story | slow | FILE...]    nothing: all but slow, whose tests take minutes each
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { tsImport } from 'tsx/esm/api'
 
@@ -26,13 +26,15 @@ if (elsewhere !== undefined) process.exit(elsewhere)
 
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
 const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
-const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':') }
+const state = mkdtempSync(join(tmpdir(), 'nbtrun-state-')) // the journal of whoever tests is not touched
+const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':'), XDG_STATE_HOME: state }
 const limitMs = files.some(isSlow) ? 3_600_000 : 300_000
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, `--test-timeout=${limitMs}`, '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))
 tests.once('exit', (code, signal) => {
   for (const each of labs) each.dispose()
+  rmSync(state, { recursive: true, force: true })
   if (signal !== null) process.kill(process.pid, signal)
   process.exitCode = code ?? 1
 })

@@ -11,7 +11,7 @@ export const CODES = {
   CONNECTION_LOST: { exit: 125 },
   TIMED_OUT: { exit: 125 },
   CALLED_NAME_REFUSED: { exit: 125 },
-  SMB1_ONLY: { exit: 125, hint: 'switch SMB2 or newer on there (a NAS calls it the maximum protocol), or update the server' },
+  SMB1_ONLY: { exit: 125, hint: 'switch SMB2 or newer on there (a NAS calls it the maximum protocol), or take it as it is with --server nt4' },
   DIALECT_REFUSED: { exit: 125, hint: 'allow others with --min-dialect and --max-dialect, or update the server' },
   DOWNGRADE: { exit: 125, hint: 'somebody or something between here and the server changes what is sent; nothing was read or written' },
   SIGNING_REFUSED: { exit: 125 },

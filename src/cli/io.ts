@@ -2,7 +2,7 @@ import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
 import { spell } from '../base/time.ts'
 import { type RunIo, staleLine } from '../run/events.ts'
-import { endLine, givenBackLine, queuedLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { endLine, givenBackLine, queuedLine, reapedLine, receiptText, startLines, survivorsLine } from './lines.ts'
 import { errorLine, print } from './report.ts'
 
 /** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
@@ -54,6 +54,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return settings.quiet ? undefined : print(staleLine(event))
         case 'request-failed':
           return print(`${event.share}: ${event.error.message}; the program got an error [${event.error.code}]`)
+        case 'reaped':
+          return verbose || event.left.length > 0 ? print(reapedLine(event)) : undefined
         case 'not-given-back':
           return print(errorLine(event.error))
         case 'plan':

@@ -1,5 +1,6 @@
 import { spell } from '../base/time.ts'
 import type { Ended, GivenBack, Lingering, Queued, Started, Survivor } from '../run/events.ts'
+import type { Reaped } from '../run/reap.ts'
 import type { End, Receipt } from '../run/receipt.ts'
 import type { Lack } from '../seat/lack.ts'
 
@@ -45,6 +46,11 @@ export function survivorsLine({ program, users }: Pick<Lingering, 'program' | 'u
 /** `app (4711) with x.dbf open` */
 function spellSurvivor({ pid, name, files }: Survivor): string {
   return `${name} (${pid})${files.length === 0 ? '' : ` with ${files.join(', ')} open`}`
+}
+
+export function reapedLine({ dead, gone, left }: Reaped): string {
+  const parts = [...(gone.length === 0 ? [] : [`gave back ${gone.join(', ')}`]), ...left]
+  return `run ${dead} is dead; ${parts.length === 0 ? 'it had left nothing' : parts.join('; ')}`
 }
 
 const END: Record<End, string> = {

@@ -33,7 +33,7 @@ export interface Asked {
 export async function onServer(given: Given, work: (asked: Asked) => Promise<void>): Promise<void> {
   const raw = reachOf(rawFrom(given))
   const settings = settle(raw, process.env, (await profilesOf(raw)).layers)
-  const where = named(given['server'])
+  const where = named(given['target'])
   const control = new Control(0)
   const notGivenBack = (error: NbtrunError): void => print(errorLine(error))
   const logins = new Map<string | undefined, Credentials>()

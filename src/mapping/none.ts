@@ -1,10 +1,13 @@
 import { Followers } from './followers.ts'
 import { findTool } from './fuse/tools.ts'
+import { Guardian } from './guardian.ts'
 import type { Mapping } from './mapping.ts'
 
 /** No mapping at all: the session alone is held while the program and what it started lives. */
-export function noMapping(runId: string): Mapping {
+export async function noMapping(runId: string, killAfterMs: number): Promise<Mapping> {
   const followers = new Followers(runId)
+  const guardian = await Guardian.start(killAfterMs).catch(() => undefined) // without its tools there is none
+  guardian?.watch({ runId })
   return {
     kind: 'none',
     way: 'none',
@@ -12,7 +15,10 @@ export function noMapping(runId: string): Mapping {
     enter: cwd => entryWords(cwd, findTool('env'), findTool('setpriv')),
     entered: pid => followers.start(pid),
     users: () => followers.list(),
-    end: async () => followers.stop(),
+    end: async () => {
+      followers.stop()
+      await guardian?.leave()
+    },
   }
 }
 

@@ -6,7 +6,7 @@ import { type FrameKind, Framer, messageHeader } from './frames.ts'
 import { sessionPacket } from './session.ts'
 
 /**
- * A connection that carries whole SMB messages, whichever port it uses. Its owner calls `start` once, and `finish` or `destroy` in the end.
+ * A connection that carries whole SMB messages, whichever port it uses. Its owner calls `start`, and `finish` or `destroy` in the end.
  */
 export interface MessageStream {
   readonly kind: FrameKind
@@ -18,7 +18,7 @@ export interface MessageStream {
   /** When a message, or a part of one, came last, on the monotonic clock; before the first when it was connected. Keepalives are no messages. */
   readonly heardAt: number
   /**
-   * Begins delivery. `onFrame` gets each message without its 4-byte header and owns it; what it throws ends the connection. `onEnd` is called exactly
+   * Begins delivery, or goes on with it to somebody else. `onFrame` gets each message without its 4-byte header and owns it; what it throws ends the connection. `onEnd` is called exactly
    * once, whoever ended it: undefined for an orderly end by the server, else WIRE, CONNECTION_LOST, TIMED_OUT (of `finish`) or CLOSED (`destroy`).
    */
   start(onFrame: (frame: Buffer) => void, onEnd: (error: NbtrunError | undefined) => void): void
@@ -46,6 +46,7 @@ export class SocketStream implements MessageStream {
   #onFrame: (frame: Buffer) => void = () => {}
   #onEnd: OnEnd = () => {}
   #heardAt = now()
+  #started = false
   #ended: { readonly error: NbtrunError | undefined } | undefined
 
   constructor(socket: Socket, kind: FrameKind, address: string, port: number) {
@@ -82,6 +83,8 @@ export class SocketStream implements MessageStream {
     if (ended !== undefined) return queueMicrotask(() => onEnd(ended.error))
     this.#onFrame = onFrame
     this.#onEnd = onEnd
+    if (this.#started) return
+    this.#started = true
     this.#socket.on('data', chunk => {
       try {
         this.#framer.push(chunk)

@@ -49,6 +49,8 @@ export function settle(raw: Raw, env: Env, files: readonly Layer[] = []): Settin
     values[name] = source === undefined ? (row.fallback ?? { one: undefined, many: [], flag: false, count: 0 }[row.kind]) : valueOf(name, source)
     if (source !== undefined) given[name] = source.from
   }
+  const preset = values.server === 'nt4' ? NT4 : {}
+  for (const [name, value] of Object.entries(preset)) if (!sources.has(name as Name)) values[name as Name] = value
   const settings = { ...values, given } as Settings
   requireDialects(settings)
   return settings
@@ -67,6 +69,9 @@ export function sourcesOf(raw: Raw, env: Env, files: readonly Layer[]): Map<Name
   settleExclusive(sources)
   return sources
 }
+
+/** What `--server nt4` stands for. */
+const NT4: Partial<Settings> = { 'min-dialect': 'NT1', 'max-dialect': 'NT1', 'auth-level': 'ntlm', transport: 'nbt' }
 
 /** The profile that the line or the environment names. */
 export function profileOf(raw: Raw | undefined, env: Env): string | undefined {

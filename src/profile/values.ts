@@ -69,11 +69,9 @@ export function several<const Word extends string>(...words: readonly Word[]): (
   }
 }
 
-/** A version of SMB. SMB1 is known by name only. */
+/** A version of SMB. SMB1 has several names. */
 export function dialect(text: string): Dialect {
-  if (/^(nt1|smb1|1(\.0)?)$/i.test(text))
-    throw new NbtrunError('USAGE', `asks for SMB1 (${text}), which this version cannot speak yet`, { hint: 'the oldest is 2.0.2' })
-  return choice(...DIALECTS)(text)
+  return /^(nt1|smb1|1(\.0)?)$/i.test(text) ? 'NT1' : choice(...DIALECTS)(text)
 }
 
 export function filled(text: string): string {

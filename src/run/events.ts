@@ -1,5 +1,6 @@
 import type { NbtrunError } from '../base/errors.ts'
 import type { Waiting } from '../seat/patience.ts'
+import type { Reaped } from './reap.ts'
 import type { End, Receipt, ShareReceipt } from './receipt.ts'
 
 export interface StartedShare {
@@ -100,6 +101,8 @@ export type LifeEvent =
   | ({ readonly type: 'stale' } & Stale)
   /** A lost connection was set up anew, in so many ms, and the program goes on. */
   | { readonly type: 'reconnected'; readonly server: string; readonly ms: number }
+  /** What a dead run had left was given back. */
+  | ({ readonly type: 'reaped' } & Reaped)
 
 /** What a run tells while it happens. Plain data; whoever listens decides what people see of it. */
 export type RunEvent =

@@ -8,6 +8,7 @@ import { noMapping } from '../mapping/none.ts'
 import { makePoints } from '../mapping/points.ts'
 import type { Settings } from '../profile/settings.ts'
 import type { RunIo } from './events.ts'
+import type { Journal } from './journal/journal.ts'
 import type { Record } from './record.ts'
 
 /** Closing what a program left open may cost the server some time, ms. */
@@ -17,18 +18,29 @@ export interface MapOptions {
   readonly settings: Settings
   readonly runId: string
   readonly env: RunIo['env']
+  readonly journal: Journal
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, runId, env }: MapOptions): Promise<Mapping> {
+export async function map(scope: Scope, record: Record, { settings, runId, env, journal }: MapOptions): Promise<Mapping> {
   if (settings.mapping === 'none') {
-    const mapping = await scope.acquire('map', 'mapping', { open: async () => noMapping(runId), undo: taken => taken.end(), undoMs: MAPPING_MS })
+    const mapping = await scope.acquire('map', 'mapping', {
+      open: () => noMapping(runId, settings['kill-after']),
+      undo: taken => taken.end(),
+      undoMs: MAPPING_MS,
+    })
     record.mapped(mapping, [])
     return mapping
   }
   const { paths } = await scope.acquire('map', 'folders', {
-    open: async () => makePoints({ runId, wanted: settings.share.map(share => share.point), runtimeDir: env['XDG_RUNTIME_DIR'] }),
-    undo: async points => points.remove(),
+    open: async () => {
+      const wanted = settings.share.map(share => share.point)
+      return makePoints({ runId, wanted, runtimeDir: env['XDG_RUNTIME_DIR'], making: path => journal.folder(path) })
+    },
+    undo: async points => {
+      points.remove()
+      journal.foldersGone()
+    },
     undoMs: 500,
   })
   const points = paths.map((path, i): Point => ({ path, files: record.connected[i]!.files, readOnly: settings['read-only'] }))
@@ -47,17 +59,25 @@ export async function map(scope: Scope, record: Record, { settings, runId, env }
     return server
   }
   const kind = settings.mapping
+  const killAfterMs = settings['kill-after']
+  const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning }).catch((thrown: unknown) => {
-        throw record.earlyLoss ?? unanswered ?? thrown
-      })
+      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount }).catch(
+        (thrown: unknown) => {
+          throw record.earlyLoss ?? unanswered ?? thrown
+        },
+      )
       mapped = true
       return chosen
     },
-    undo: taken => taken.mapping.end(),
+    undo: async taken => {
+      const how = await taken.mapping.end()
+      journal.mountsGone()
+      return how
+    },
     undoMs: MAPPING_MS,
   })
   for (const refused of refusals) scope.note('map', 'refused', refused)

@@ -1,5 +1,6 @@
 import type { NbtrunError } from '../base/errors.ts'
 import type { LifeEvent, RunEvent, Survivor } from './events.ts'
+import type { Reaped } from './reap.ts'
 import type { ShareReceipt } from './receipt.ts'
 
 /**
@@ -30,6 +31,7 @@ type Body =
   | { readonly type: 'returned'; readonly what: readonly string[]; readonly ms: number; readonly end: string; readonly error: Failure | null }
   | { readonly type: 'lost'; readonly server: string; readonly error: Failure }
   | { readonly type: 'lost'; readonly file: string; readonly why: string }
+  | ({ readonly type: 'reaped' } & Reaped)
 
 type ObtainedShare = Pick<ShareReceipt, 'share' | 'server' | 'address' | 'transport' | 'dialect' | 'signing' | 'encryption'>
 type MappedShare = Pick<ShareReceipt, 'share' | 'mapping' | 'way' | 'point'>
@@ -72,6 +74,8 @@ function bodyOf(event: RunEvent): Body | undefined {
       return { type: 'lost', server: event.server, error: failure(event.error) }
     case 'stale':
       return { type: 'lost', file: event.file, why: event.why }
+    case 'reaped':
+      return { type: 'reaped', dead: event.dead, gone: event.gone, left: event.left }
     default:
       return undefined
   }

@@ -6,8 +6,10 @@ import type { Settings } from '../profile/settings.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
+import { Journal } from './journal/journal.ts'
 import { launch } from './launch.ts'
 import { map } from './map.ts'
+import { reapPlace } from './reap.ts'
 import { Record } from './record.ts'
 import { giveSeatsBack, takeSeats } from './seats.ts'
 import { tearDown } from './teardown.ts'
@@ -29,14 +31,16 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
+  const journal = openJournal(runId, settings, words, io, record)
   const scope = new Scope(control.cancelled, step => record.done(step), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
   record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
     await verifier?.prepare()
-    await takeSeats(scope, settings, record, io, control.cancelled, names)
-    const mapping = await map(scope, record, { settings, runId, env: io.env })
+    await reap(journal, record, io)
+    await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
+    const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
@@ -47,6 +51,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   if (record.connected.length > 0) await giveSeatsBack(settings, io)
   record.heldMs = scope.elapsed - record.waited.ms
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
+  journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
   control.stop()
   if (released.failed !== undefined) {
@@ -57,6 +62,19 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
+}
+
+/** The first thing that is taken, and the last given back. */
+function openJournal(run: string, settings: Settings, [program = '']: readonly string[], { env }: RunIo, record: Record): Journal {
+  const warn = (message: string, hint: string): void => record.tell({ type: 'warning', message, hint })
+  return new Journal({ run, shares: settings.share.map(({ label }) => label), program, env, warn })
+}
+
+/** What dead runs left on this machine; their sessions end with the logins of this one. */
+async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo): Promise<void> {
+  if (place === undefined) return
+  const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
+  for (const reaped of await reapPlace(place, options)) record.tell({ type: 'reaped', ...reaped })
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */

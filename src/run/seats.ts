@@ -6,13 +6,20 @@ import { tellFree } from '../seat/free.ts'
 import { Patience } from '../seat/patience.ts'
 import { busy } from '../seat/refusal.ts'
 import type { RunIo } from './events.ts'
+import type { Journal } from './journal/journal.ts'
 import type { Names } from './names.ts'
 import type { Record } from './record.ts'
 import { connectShares, findLogins } from './servers.ts'
 import { notGivenBack } from './teardown.ts'
 
+interface Taking {
+  readonly journal: Journal
+  /** The run's own names; undefined where it has none. */
+  readonly names: Names | undefined
+}
+
 /** Takes the names of the run's own and connects every share, waiting as long as `--wait` says for what is not to be had at once. */
-export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, names?: Names): Promise<void> {
+export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, { journal, names }: Taking): Promise<void> {
   const logins = await findLogins(settings, io.cwd, signal)
   const share = settings.share.map(({ label }) => label).join(', ')
   let queued = false
@@ -30,7 +37,7 @@ export async function takeSeats(scope: Scope, settings: Settings, record: Record
     record.connected = await patience.until(
       async () => {
         await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
-        return connectShares(scope, settings, record, logins)
+        return connectShares(scope, settings, record, logins, journal)
       },
       async () => {
         const left = notGivenBack(await scope.retreat(mark))

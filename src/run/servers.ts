@@ -16,6 +16,8 @@ import { TERMS, type Terms } from '../smb/terms.ts'
 import { hostFinder } from '../nbt/find.ts'
 import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
+import type { Journal } from './journal/journal.ts'
+import { Keeper } from './journal/keeper.ts'
 import type { Record } from './record.ts'
 import { tracer } from './trace.ts'
 
@@ -47,12 +49,12 @@ function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
 }
 
 /** Logs in on each server once and connects every share. */
-export async function connectShares(scope: Scope, settings: Settings, record: Record, logins: Logins): Promise<readonly Connected[]> {
+export async function connectShares(scope: Scope, settings: Settings, record: Record, logins: Logins, journal: Journal): Promise<readonly Connected[]> {
   const clientGuid = randomBytes(16)
   const servers = new Map<string, Lifeline>()
   for (const [key, { host }] of hostsOf(settings)) {
     record.tell({ type: 'progress', doing: `connecting to ${host}` })
-    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!)
+    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, { journal, through: record.node })
     record.watch(server, scope)
     server.holds = settings.mapping === 'none'
     servers.set(key, server)
@@ -71,8 +73,8 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
 }
 
 /** IPC$ comes first, so that it is given back last, after the shares. */
-async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, through?: Through): Promise<Lifeline> {
-  const server = await login(scope, settings, host, clientGuid, given, through)
+async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By): Promise<Lifeline> {
+  const server = await login(scope, settings, host, clientGuid, given, by)
   await connectTree(scope, server, 'IPC$')
   return server
 }
@@ -80,12 +82,21 @@ async function enter(scope: Scope, settings: Settings, host: string, clientGuid:
 /** A NetBIOS node of ours, whose port asks for names; without it a port for each question. */
 export type Through = Pick<EndNode, 'network' | 'status'>
 
+/** What a login goes by. */
+interface By {
+  readonly through?: Through | undefined
+  /** Undefined: its session is in no journal, and ends none of a dead run. */
+  readonly journal?: Journal | undefined
+}
+
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
-export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, through?: Through): Promise<Lifeline> {
+export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By = {}): Promise<Lifeline> {
+  const { through, journal } = by
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
-  const credentials = kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)))
+  const credentials =
+    kind === 'anonymous' ? Credentials.anonymous() : Credentials.fromPassword(identity, Secret.fromUtf8(Buffer.from(given.password)), settings['auth-level'])
   try {
     return await logIn(scope, {
       host,
@@ -97,6 +108,7 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
       ...termsOf(settings),
       credentials,
       who,
+      book: journal === undefined ? undefined : new Keeper(journal, { server: host, user: kind === 'anonymous' ? '' : user, domain }),
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })
@@ -129,6 +141,8 @@ function termsOf(settings: Settings): Terms {
     maxDialect: settings['max-dialect'],
     signing: settings['signing-algorithms'] ?? TERMS.signing,
     ciphers: settings.ciphers ?? TERMS.ciphers,
+    authLevel: settings['auth-level'],
+    extendedSecurity: settings['smb1-login'] === 'auto',
     requireSigning: settings.signing === 'required',
     requireEncryption: settings.encrypt,
   }

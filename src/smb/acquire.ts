@@ -1,10 +1,9 @@
 import { asError } from '../base/errors.ts'
-import type { Resource } from '../base/resource.ts'
 import type { Scope } from '../base/scope.ts'
 import { unlessAborted } from '../nbt/dial.ts'
 import { Lifeline } from './lifeline/lifeline.ts'
 import type { Login } from './lifeline/login.ts'
-import type { Tree } from './resources.ts'
+import type { Connection, Session, Tree } from './resources.ts'
 
 export type { Login } from './lifeline/login.ts'
 
@@ -44,12 +43,19 @@ export function connectTree(scope: Scope, lifeline: Lifeline, share: string): Pr
 export const LOST = 'CONNECTION_LOST'
 
 /** Closes politely and says what the server answered. What was lost with its connection is nobody's any more: that is no failure. */
-async function giveBack(lifeline: Lifeline, present: () => Resource & { readonly farewell?: string | undefined }, signal: AbortSignal): Promise<string | void> {
+async function giveBack(
+  lifeline: Lifeline,
+  present: () => (Session | Connection | Tree) & { readonly farewell?: string | undefined },
+  signal: AbortSignal,
+): Promise<string | void> {
   await lifeline.seal()
   const resource = present()
   signal.addEventListener('abort', () => resource.abort(signal.reason, 'no time left'), { once: true })
   const end = await resource.close('its owner is done', STEP_MS - 100)
-  if (end.how === 'clean') return resource.farewell
+  if (end.how === 'clean') {
+    lifeline.givenBack(resource)
+    return resource.farewell
+  }
   const error = asError(end.error)
   if (error.code !== LOST) throw error
   return LOST

@@ -35,7 +35,11 @@ export interface CallOptions {
 export async function connect(host: string, options: ConnectOptions): Promise<Client> {
   const { user, password, domain = '', transport: mode = 'auto', port, connectTimeoutMs = 10_000, ioTimeoutMs = 20_000, signal, ...terms } = options
   const scope = new Scope(signal ?? neverAborted())
-  const credentials = Credentials.fromPassword({ user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }, Secret.fromText(password))
+  const credentials = Credentials.fromPassword(
+    { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() },
+    Secret.fromText(password),
+    terms.authLevel,
+  )
   const transport = { host, mode, port, timeoutMs: connectTimeoutMs }
   try {
     const lifeline = await logIn(scope, {

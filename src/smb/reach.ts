@@ -1,6 +1,6 @@
 import { NbtrunError } from '../base/errors.ts'
-import type { Connection } from './resources.ts'
-import { Connection as Smb2Connection, type ConnectionOptions } from './smb2/connection.ts'
+import { negotiate } from './negotiate.ts'
+import type { Connection, ConnectionOptions } from './resources.ts'
 import { type Opened, openTransport, type TransportOptions } from './transport.ts'
 
 export interface Reached {
@@ -26,7 +26,7 @@ async function tryOnce(to: TransportOptions, options: ConnectionOptions): Promis
   const stop = (): void => transport.destroy()
   to.signal?.addEventListener('abort', stop, { once: true })
   try {
-    return { transport, connection: await Smb2Connection.negotiate(transport, options) }
+    return { transport, connection: await negotiate(transport, options) }
   } finally {
     to.signal?.removeEventListener('abort', stop)
   }

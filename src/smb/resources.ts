@@ -5,12 +5,24 @@ import type { SigningAlgorithm } from './crypto/signer.ts'
 import type { Dialect } from './dialect.ts'
 import type { Files, OpenFile, OpenOptions } from './files.ts'
 import type { Pipe } from './rpc/pipe.ts'
+import type { Terms } from './terms.ts'
 import type { Transport, TransportOptions } from './transport.ts'
 
 /*
  * What is held at a server, whichever dialect it speaks: Connection → Session → Tree, each the owner of the next. `smb1/` and `smb2/` have one
  * class for each; nothing above them knows which.
  */
+
+export interface ConnectionOptions extends Partial<Terms> {
+  /** The server's name as the user wrote it. */
+  readonly host: string
+  /** How long one request may take, ms. */
+  readonly ioTimeoutMs: number
+  /** 16 bytes, random for each run. [MS-SMB2] 2.2.3: ClientGuid. */
+  readonly clientGuid?: Buffer
+  /** Begin with an SMB1 NEGOTIATE that asks for SMB2: SMB1_ONLY is then the answer of a server that has none. */
+  readonly multiProtocol?: boolean
+}
 
 /** A negotiated connection. It owns its transport: closing it ends with FIN, both ways. */
 export interface Connection extends Resource {
@@ -22,12 +34,21 @@ export interface Connection extends Resource {
   readonly ioTimeoutMs: number
   /** The server's clock at the negotiation, FILETIME; 0n when it does not tell. */
   readonly serverTime: bigint
+  /** By what the server is known again; absent where its sessions have no ids that a later connection could name. */
+  readonly serverId?: ServerId | undefined
   /** Answers that nobody waited for. */
   readonly unasked: number
   /** Asks whether the server is there, in the name of no session where the dialect allows that. `onSent` is called once the question went out. */
   echo(timeoutMs: number, onSent?: () => void): Promise<void>
   /** Logs in, once. The credentials stay their owner's. */
   logIn(credentials: Credentials, options: SessionOptions): Promise<Session>
+}
+
+export interface ServerId {
+  /** ServerGuid, 16 bytes; zeros where it has none. [MS-SMB2] 2.2.4 */
+  readonly guid: Buffer
+  /** Since when it runs, FILETIME; 0n where it does not tell. */
+  readonly started: bigint
 }
 
 export interface SessionOptions {
@@ -42,6 +63,8 @@ export interface SessionOptions {
    * server ends it when it notices.
    */
   readonly previousSessionId?: bigint
+  /** Told the session's id when the server has named it; the login goes on once this resolves, and only then counts. */
+  readonly taking?: (id: bigint) => Promise<void>
 }
 
 /** A logged-in user on a connection. Closing it sends LOGOFF and checks the answer. */
@@ -54,7 +77,7 @@ export interface Session extends Resource {
   readonly guest: boolean
   readonly anonymous: boolean
   /** What its messages are signed with; undefined where they are not. */
-  readonly signing: SigningAlgorithm | undefined
+  readonly signing: SigningAlgorithm | 'MD5' | undefined
   /** What the server answered to LOGOFF. */
   readonly farewell: string | undefined
   /** Connects to a share: `app`, `IPC$`. */

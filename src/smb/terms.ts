@@ -1,3 +1,4 @@
+import type { AuthLevel } from './auth/credentials.ts'
 import type { Cipher } from './crypto/sealer.ts'
 import type { SigningAlgorithm } from './crypto/signer.ts'
 import type { Dialect } from './dialect.ts'
@@ -10,6 +11,10 @@ export interface Terms {
   readonly signing: readonly SigningAlgorithm[]
   /** In the order of preference; 3.0 and 3.0.2 know AES-128-CCM alone. */
   readonly ciphers: readonly Cipher[]
+  /** How passwords are proven: what is weaker is never sent. */
+  readonly authLevel: AuthLevel
+  /** SMB1 may log in by SPNEGO, which NT 4.0 does not know. */
+  readonly extendedSecurity: boolean
   /** No session that cannot be signed, guests included. */
   readonly requireSigning: boolean
   /** Everything after the login is encrypted, or there is no login. */
@@ -30,6 +35,14 @@ export const TERMS: Terms = {
   maxDialect: '3.1.1',
   signing: SIGNING_ALGORITHMS,
   ciphers: CIPHERS,
+  authLevel: 'ntlmv2',
+  extendedSecurity: true,
   requireSigning: false,
   requireEncryption: false,
+}
+
+/** The terms among these options, what is not said being as it is unless somebody asks for something else. */
+export function termsOf(options: Partial<Terms>): Terms {
+  const { minDialect, maxDialect, signing, ciphers, authLevel, extendedSecurity, requireSigning, requireEncryption } = { ...TERMS, ...options }
+  return { minDialect, maxDialect, signing, ciphers, authLevel, extendedSecurity, requireSigning, requireEncryption }
 }

@@ -51,6 +51,11 @@ export interface TransportOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a connection fails of that the server ends in good order. */
+export function hungUp(host: string): NbtrunError {
+  return new NbtrunError('CONNECTION_LOST', `${host} closed the connection`, { facts: { errno: 'EIO' } })
+}
+
 /** How long port 445 has for itself. */
 const HEAD_START_MS = 300
 

@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa, type Options, type ResultPromise } from 'execa'
-import { cell, ME } from './cell.ts'
+import { cell, ME, type Wire, WIRES } from './cell.ts'
 import { coverEtc, enter, type Host } from './host.ts'
 import { UIDS, type User, USERS } from './users.ts'
 
@@ -80,6 +80,7 @@ export function clientEnv(host: Host, user: User | 'root'): Record<string, strin
     LANG: 'C.UTF-8',
     XDG_RUNTIME_DIR: join(host.folder, 'run', user),
     TMPDIR: join(host.folder, 'tmp', user),
+    ...(WIRES[cell.wire] as Wire).client,
     SMB_CONF_PATH: join(dirname(host.folder), 'client.conf'),
     ...(cell.way === undefined ? {} : { NBTRUN_TEST_WAY: cell.way }),
     // a shared mapping has 5 s of grace unless told; the acceptance is about what comes without

@@ -1,5 +1,5 @@
 import { copyFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { execa, type Options, type ResultPromise } from 'execa'
 import { REPOSITORY, type RunOptions } from './client.ts'
 import { missing } from './missing.ts'
@@ -71,7 +71,7 @@ async function plainStage(say: Say, why: string, standIn: StandIn | undefined): 
   const { server, port, authFile, dispose } = await startPlainServer()
   const bin = join(REPOSITORY, 'bin', 'nbtrun.js')
   const nbtrun = [process.execPath, bin, '--port', String(port), '--mapping', 'none', '--program-from', 'path', '--share', '//127.0.0.1/app', '--']
-  const env = { ...process.env, PATH: `${join(PROGRAM, '..')}:${process.env['PATH'] ?? ''}` }
+  const env = { ...process.env, XDG_STATE_HOME: dirname(authFile), PATH: `${join(PROGRAM, '..')}:${process.env['PATH'] ?? ''}` }
   return {
     server,
     authFile,

@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { MARKER_PORT } from './capture.ts'
 import { TOOL_PATH } from './packages.ts'
 
-/** An SMB2 command seen on the wire. */
+/** An SMB command seen on the wire. Those of SMB1 have SMB2's names where they begin or end something. */
 export interface Seen {
   /** `NEGOTIATE`, `TREE_DISCONNECT` … */
   readonly command: string
@@ -58,6 +58,15 @@ export interface Judgement {
 const COMMANDS = `NEGOTIATE SESSION_SETUP LOGOFF TREE_CONNECT TREE_DISCONNECT CREATE CLOSE FLUSH READ WRITE LOCK IOCTL CANCEL ECHO QUERY_DIRECTORY
   CHANGE_NOTIFY QUERY_INFO SET_INFO OPLOCK_BREAK`.split(/\s+/)
 
+// [MS-CIFS] 2.2.2.1
+const SMB1_COMMANDS = new Map([
+  [0x71, 'TREE_DISCONNECT'],
+  [0x72, 'NEGOTIATE'],
+  [0x73, 'SESSION_SETUP'],
+  [0x74, 'LOGOFF'],
+  [0x75, 'TREE_CONNECT'],
+])
+
 // RFC 1002 section 4.3.1
 const SESSION_PACKETS = new Map([
   [0x81, 'request'],
@@ -73,7 +82,7 @@ const WARNING = 0x00600000
 const SEQUENCE = 0x02000000
 
 const FIELDS = `frame.number frame.time_relative ip.src ip.dst tcp.stream tcp.srcport tcp.dstport tcp.len tcp.flags.syn tcp.flags.ack tcp.flags.fin
-  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid smb2.header.transform.signature _ws.malformed _ws.expert.severity _ws.expert.group
+  tcp.flags.reset nbss.type smb2.cmd smb2.flags.response smb2.nt_status smb2.tid smb2.tree smb2.client_guid smb2.header.transform.signature smb.cmd smb.flags.response smb.nt_status smb.tid smb.path _ws.malformed _ws.expert.severity _ws.expert.group
   _ws.expert.message`.split(/\s+/)
 
 interface Building extends Stream {
@@ -133,6 +142,8 @@ function extend(stream: Building, row: Row): void {
   stream.sessionService.push(...row.numbers('nbss.type').flatMap(type => SESSION_PACKETS.get(type) ?? []))
   stream.sealed += row.list('smb2.header.transform.signature').length
   stream.clientGuid ??= row.list('smb2.client_guid')[0]
+  const inSmb1 = smb1Command(row, at)
+  if (inSmb1 !== undefined) stream.commands.push(inSmb1)
   const commands = row.numbers('smb2.cmd')
   const [responses, statuses, trees, paths] = [row.list('smb2.flags.response'), row.numbers('smb2.nt_status'), row.numbers('smb2.tid'), row.list('smb2.tree')]
   for (const [i, number] of commands.entries()) {
@@ -146,6 +157,21 @@ function extend(stream: Building, row: Row): void {
       frame: row.number('frame.number'),
       at,
     })
+  }
+}
+
+function smb1Command(row: Row, at: number): Seen | undefined {
+  const [number] = row.numbers('smb.cmd') // what stands behind it is AndX
+  if (number === undefined) return undefined
+  const response = isSet(row.list('smb.flags.response')[0])
+  return {
+    command: SMB1_COMMANDS.get(number) ?? `0x${number.toString(16)}`,
+    response,
+    status: response ? row.number('smb.nt_status') : undefined,
+    tree: row.numbers('smb.tid')[0],
+    path: row.list('smb.path')[0],
+    frame: row.number('frame.number'),
+    at,
   }
 }
 

@@ -127,7 +127,7 @@ export class Lab implements AsyncDisposable {
     return network === undefined ? [] : processesIn(network).filter(pid => pid !== keeper.pid && !isChildOf(pid, keeper.pid))
   }
 
-  /** Makes it as new for its next user: no program on the clients, no session on the servers, nothing in the shares and in the users' temporary folders. */
+  /** Makes it as new for its next user: no program on the clients, no session on the servers, nothing in the shares in the users' temporary folders and journals. */
   async reset(): Promise<void> {
     const named = (role: Host['role']): string[] => this.state.hosts.flatMap(host => (host.role === role ? host.name : []))
     for (const client of named('client')) {
@@ -137,6 +137,8 @@ export class Lab implements AsyncDisposable {
         for (const user of readdirSync(folders))
           for (const entry of readdirSync(join(folders, user))) rmSync(join(folders, user, entry), { recursive: true, force: true })
       }
+      const homes = join(this.host(client).folder, 'home')
+      for (const user of readdirSync(homes)) rmSync(join(homes, user, '.local', 'state', 'nbtrun'), { recursive: true, force: true })
     }
     for (const server of named('server').map(name => this.server(name))) {
       await server.untilWorkers(0)

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { dirname, join } from 'node:path'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { cell, ME, wayOf, WIRES } from './cell.ts'
+import { entries, runs } from './journal.ts'
 import { type Lab, missing, type Outcome, type RunOptions, type User } from './index.ts'
 
 /** Why a test of the lab cannot run here, or false. */
@@ -67,7 +68,7 @@ export function script(lab: Lab, name: string, text: string, share = 'app'): voi
   chmodSync(path, 0o777)
 }
 
-/** Nothing is left: no session and no tree on the servers, and no process, mount or folder of a run on the client. */
+/** Nothing is left: no session and no tree on the servers, and no process, mount, folder or journal entry of a run on the client. */
 export async function nothingLeft(lab: Lab, client = 'client1'): Promise<void> {
   for (const server of ['srv', 'srv2']) {
     await lab.server(server).untilSessions(0, 1000)
@@ -81,11 +82,20 @@ export function nothingLeftHere(lab: Lab, client = 'client1'): void {
   assert.deepEqual(lab.processes(client).map(commandLine), [], `processes on ${client}`)
   const mounts = readFileSync(`/proc/${host.keeper.pid}/mountinfo`, 'utf8')
   assert.doesNotMatch(mounts, /fuse\.nbtrun/, `mounts on ${client}`)
-  for (const user of ['root', 'alice', 'bob']) {
+  for (const user of ['root', 'alice', 'bob'] as const) {
     assert.deepEqual(readdirSync(join(host.folder, 'run', user)), [], `runtime folder of ${user}`)
     const left = readdirSync(join(host.folder, 'tmp', user)).filter(name => name.startsWith('nbtrun'))
     assert.deepEqual(left, [], `temporary folder of ${user}`)
+    assert.deepEqual(entries(lab, client, user), [], `journal of ${user}`)
   }
+}
+
+/** The same where a server was lost: what it may hold is in the journal for the next login, and nothing else; then nothing is left after `nbtrun reap`. */
+export async function nothingLeftButSessions(lab: Lab, client = 'client1'): Promise<void> {
+  for (const { state, folders, mounts, sessions } of await runs(lab, {}, client))
+    assert.deepEqual([state, folders, mounts, sessions.map(({ server }) => server)], ['dead', [], [], ['srv']])
+  await lab.run(client, ['nbtrun', 'reap'])
+  nothingLeftHere(lab, client)
 }
 
 function commandLine(pid: number): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { cell } from './cell.ts'
+import { cell, wireOptions } from './cell.ts'
 import { type Lab, makeExe, missing, type Outcome, setUpWine, useLab } from './index.ts'
 import { type Call, here, nbtrun, nbtrunReceipt, noLab, nothingLeft, script, type WithReceipt } from './nbtrun.ts'
 
@@ -99,7 +99,7 @@ for (const bare of [false, true])
 
     test('can be nbtrun itself', async () => {
       script(lab, 'inner', 'cat "$NBTRUN_MOUNT/inner" >/dev/null && echo inner of "$NBTRUN_SHARE"')
-      const inner = ['nbtrun', '--share', '//srv2/files', '--auth-file', lab.authFile(), '--', '{mount}/inner']
+      const inner = ['nbtrun', '--share', '//srv2/files', '--auth-file', lab.authFile(), ...wireOptions, '--', '{mount}/inner']
       script(lab, 'inner', 'echo inner of "$NBTRUN_SHARE"')
       writeFileSync(join(lab.server('srv2').diskPath('files'), 'inner'), '#!/bin/sh\necho inner of "$NBTRUN_SHARE"\n', { mode: 0o777 })
       const { stdout, stderr, code } = await go(inner, { options: ['--no-expand'] })

@@ -55,7 +55,11 @@ describe('what is not good enough is refused in one line, once, and given back',
 
   test('a server that speaks SMB1 alone', async () => {
     const login = ['--auth-file', lab.authFile()]
-    await refused('//srv2/files', login, /srv2 speaks SMB1 only, which this version of nbtrun does not; switch SMB2 or newer on there.*\[SMB1_ONLY\]/)
+    await refused(
+      '//srv2/files',
+      login,
+      /srv2 speaks SMB1 only, which nbtrun does only when asked to; switch SMB2 or newer on there.*--server nt4 \[SMB1_ONLY\]/,
+    )
     await refused('//srv2/files', [...login, '--transport', 'nbt'], /srv2 speaks SMB1 only, .*\[SMB1_ONLY\]/)
     await refused('//srv2/files', [...login, '--max-dialect', '2.0.2'], /srv2 speaks SMB1 only, .*\[SMB1_ONLY\]/)
   })
@@ -89,9 +93,12 @@ describe('what is not good enough is refused in one line, once, and given back',
     await nothingLeft(lab)
   })
 
-  test('SMB1, asked for', async () => {
-    const says = /--min-dialect asks for SMB1 \(NT1\), which this version cannot speak yet; the oldest is 2\.0\.2 \[USAGE\]/
-    await refused('//srv/app', ['--auth-file', lab.authFile(), '--min-dialect', 'NT1'], says)
+  test('SMB1, asked for, where it is not spoken', async () => {
+    await refused(
+      '//srv/app',
+      ['--auth-file', lab.authFile(), '--server', 'nt4', '--transport', 'tcp'],
+      /srv speaks no SMB that it was asked for: NT LM 0.12; .* \[DIALECT_REFUSED\]/,
+    )
   })
 
   const states: Record<string, [change: string[], back: string[], says: RegExp]> = {

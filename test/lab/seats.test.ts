@@ -161,6 +161,7 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
     await release()
     assert.equal((await last.run).exitCode, 0)
     await Promise.all([first.run, middle.run])
+    await lab.run('client1', ['nbtrun', 'reap'])
     await nothingLeft(lab)
   })
 

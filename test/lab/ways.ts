@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Lab, missing, useLab, type User } from './index.ts'
-import { type Call, nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
+import { until } from './journal.ts'
+import { type Call, here, nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
 import { processesLike, untilGone } from './watch.ts'
 
 export interface WayTested {
@@ -19,7 +20,7 @@ export function acceptWay({ way, user, read = 'polled' }: WayTested): void {
   const kind = way === 'c' ? 'shared' : 'private'
   const polled = read === 'polled'
   const skip = noMapping || (way === 'c' && user !== undefined && missing('fuse3'))
-  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 110_000 }, () => {
+  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 250_000 }, () => {
     let lab: Lab
     before(async () => {
       lab = await useLab()
@@ -124,7 +125,7 @@ except OSError as e: print('refused')`
       await nothingLeft(lab)
     })
 
-    test('kill -9 of nbtrun: the program gets TERM, its I/O fails at once, nothing but an empty folder is left', async () => {
+    test('kill -9 of nbtrun: the program gets TERM, its I/O fails at once, and the next nbtrun reap leaves nothing', async () => {
       script(lab, 'outlives', 'exec 3>"$NBTRUN_MOUNT/held"; trap "echo x >&3 || echo failed >&2; exit 0" TERM; echo ready; while :; do sleep 0.05; done')
       const { run } = await spawn(['{mount}/outlives'])
       process.kill(run.pid!, 'SIGKILL')
@@ -133,9 +134,28 @@ except OSError as e: print('refused')`
       await lab.server().untilSessions(0)
       await untilGone(lab)
       assert.ok(performance.now() - killed < 3000, `${performance.now() - killed} ms`)
-      await lab.run('client1', ['sh', '-c', 'rmdir "$XDG_RUNTIME_DIR"/nbtrun/* "$XDG_RUNTIME_DIR"/nbtrun'], call())
+      const { stdout } = await lab.run('client1', ['nbtrun', 'reap'], call())
+      assert.match(stdout, /^run [0-9a-f]{8} is dead; gave back folder /)
       nothingLeftHere(lab)
     })
+
+    if (polled)
+      test('kill -9 of nbtrun: what ignores TERM and errors, in a session of its own, has --kill-after and no longer', async () => {
+        const beat = here(lab, 'beat', user === undefined ? {} : { user })
+        const deaf = 'trap "" TERM HUP; while :; do echo >>"$1"; ls "$NBTRUN_MOUNT" >/dev/null 2>&1; sleep 0.05; done'
+        script(lab, 'deaf', `cd /; setsid sh -c '${deaf}' sh "$1" >/dev/null 2>&1 & while [ ! -s "$1" ]; do sleep 0.02; done; echo ready; ${deaf}`)
+        const { run } = await spawn(['{mount}/deaf', beat], ['--kill-after', '1.5'])
+        process.kill(run.pid!, 'SIGKILL')
+        const killed = performance.now()
+        await lab.server().untilSessions(0)
+        const wrote = statSync(beat).size
+        await until('the beat', () => statSync(beat).size > wrote)
+        await untilGone(lab)
+        const ms = performance.now() - killed
+        assert.ok(ms > 1400 && ms < 10_000, `${ms} ms`)
+        await lab.run('client1', ['nbtrun', 'reap'], call())
+        nothingLeftHere(lab)
+      })
 
     if (way === 'b1' || read === 'blocking')
       test('kill -9 of the relay: the program gets errors, nbtrun says so and gives everything back', async () => {

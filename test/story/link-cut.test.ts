@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startLab } from '../lab/index.ts'
-import { noMapping, nothingLeftHere, script, words } from '../lab/nbtrun.ts'
+import { noMapping, nothingLeftButSessions, script, words } from '../lab/nbtrun.ts'
 
 test('a cut link: the program gets errors within --io-timeout, the teardown keeps its budget, nothing is left here', {
   skip: noMapping,
@@ -22,7 +22,7 @@ test('a cut link: the program gets errors within --io-timeout, the teardown keep
   assert.equal(exitCode, 11)
   assert.match(String(stderr), /^nbtrun: the connection to srv is lost: srv has been silent for [^\n]* \[CONNECTION_LOST\]\n$/)
   assert.ok(performance.now() - cut < 8000, 'the teardown kept its budget')
-  nothingLeftHere(lab)
+  await nothingLeftButSessions(lab)
 })
 
 test('kill -9 of a program that waits for a silent server works at once', { skip: noMapping, timeout: 60_000 }, async () => {
@@ -39,5 +39,5 @@ test('kill -9 of a program that waits for a silent server works at once', { skip
   assert.ok(performance.now() - killed < 1000, `${performance.now() - killed} ms`)
   assert.equal((await run).exitCode, 137) // after the server's time to acknowledge the close of what was open
   assert.ok(performance.now() - killed < 8000, `${performance.now() - killed} ms`)
-  nothingLeftHere(lab)
+  await nothingLeftButSessions(lab)
 })

@@ -4,7 +4,7 @@ import { createReadStream, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../src/base/time.ts'
 import type { Lab } from '../lab/index.ts'
-import { nothingLeft, nothingLeftHere } from '../lab/nbtrun.ts'
+import { nothingLeft, nothingLeftButSessions } from '../lab/nbtrun.ts'
 import { closeConnections, type End, Puppet, Witness } from './puppet.ts'
 
 const MIB = 2 ** 20
@@ -61,7 +61,7 @@ export async function killAtAnyMoment(lab: Lab, i: number): Promise<void> {
   if (isCut) lab.link('srv', 'up')
   assert.equal(code, 137)
   assert.ok(performance.now() - killed < 8000, `run ${i}: over after ${performance.now() - killed} ms`)
-  nothingLeftHere(lab)
+  await nothingLeftButSessions(lab)
   await lab.server().untilSessions(0, 20_000)
 }
 

@@ -207,6 +207,7 @@ const USE = `cd "$1" && mkdir "$2" && cd "$2" && echo some words > note && cat n
 describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 280_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
+  const state = mkdtempSync(join(tmpdir(), 'story-state-')) // a lost session stays in the journal
   before(async () => {
     lab = await useLab()
   })
@@ -214,6 +215,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
     await lab.server().untilSessions(0, 5000)
     assert.deepEqual(readdirSync(place), [], 'folders of runs')
     rmSync(place, { recursive: true })
+    rmSync(state, { recursive: true })
     assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /fuse\.nbtrun/)
   })
 
@@ -234,7 +236,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
         ...options,
       ]
       const program = ['/bin/sh', '-c', `(${USE}) >/dev/null 2>&1`, 'sh', '{mount}', `met-${name.replaceAll(' ', '-')}`]
-      const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, HOME: place }
+      const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, XDG_STATE_HOME: state, HOME: place }
       const began = performance.now()
       const child = spawn(process.execPath, [join(REPOSITORY, 'bin', 'nbtrun.js'), ...own, '--', ...program], { env, stdio: ['ignore', 'ignore', 'pipe'] })
       const highest = watchMemory(child.pid ?? 0)

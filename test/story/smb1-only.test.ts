@@ -132,7 +132,7 @@ describe('somebody in between who lets no SMB2 NEGOTIATE through as the first wo
       { host: lab.server().address, port: 445 },
       {
         fromClient(frame, { client, server }) {
-          if (isSmb1(frame)) return encode(smb1NegotiateRequest, { dialects: ['SMB 2.002'] })
+          if (isSmb1(frame)) return encode(smb1NegotiateRequest, { extendedSecurity: true, dialects: ['SMB 2.002'] })
           if (field.command(frame) !== COMMAND.NEGOTIATE) return frame
           client.destroy()
           server.destroy()

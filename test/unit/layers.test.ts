@@ -64,7 +64,7 @@ test('a plain run loads neither yargs nor execa, and no reader of profiles', () 
     const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', script, ...words], {
       cwd: folder,
       encoding: 'utf8',
-      env: { PATH: process.env['PATH'], NODE_V8_COVERAGE: coverage },
+      env: { PATH: process.env['PATH'], NODE_V8_COVERAGE: coverage, XDG_STATE_HOME: folder },
     })
     assert.equal(status, 125, stderr)
     const loaded = readdirSync(coverage).flatMap(name =>

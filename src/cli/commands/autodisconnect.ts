@@ -17,7 +17,7 @@ export function options(y: Argv): Argv {
   return withReach(
     y
       .usage('nbtrun autodisconnect //SERVER [MINUTES] [--json] [options]')
-      .positional('server', { type: 'string', describe: '//SERVER' })
+      .positional('target', { type: 'string', describe: '//SERVER' })
       .positional('minutes', { type: 'string', describe: 'how long a session may idle from now on; 0: a few seconds; -1: for ever' })
       .option('json', { type: 'boolean', describe: 'for programs' }),
   )

@@ -12,7 +12,7 @@ export function options(y: Argv): Argv {
   return withReach(
     y
       .usage('nbtrun ipc //SERVER [--admin-auth-file FILE] [--json] [options]')
-      .positional('server', { type: 'string', describe: '//SERVER' })
+      .positional('target', { type: 'string', describe: '//SERVER' })
       .option('admin-auth-file', { type: 'string', nargs: 1, requiresArg: true, describe: 'who may ask for the sessions, if the user may not' })
       .option('json', { type: 'boolean', describe: 'for programs' }),
   )

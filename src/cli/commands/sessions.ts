@@ -19,7 +19,7 @@ export function options(y: Argv): Argv {
   return withReach(
     y
       .usage('nbtrun sessions //SERVER[/SHARE] [--json] [--close ...] [options]')
-      .positional('server', { type: 'string', describe: '//SERVER, or //SERVER/SHARE to see whether that is full' })
+      .positional('target', { type: 'string', describe: '//SERVER, or //SERVER/SHARE to see whether that is full' })
       .option('json', { type: 'boolean', describe: 'for programs' })
       .option('close', { type: 'boolean', describe: 'end sessions: those of --client and --user (who logs in is then --auth-file), or --unused ones' })
       .option('client', { type: 'string', nargs: 1, requiresArg: true, describe: 'with --close: all sessions from this client' })

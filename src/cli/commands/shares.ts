@@ -9,7 +9,7 @@ export function options(y: Argv): Argv {
   return withReach(
     y
       .usage('nbtrun shares //SERVER [--json] [options]')
-      .positional('server', { type: 'string', describe: '//SERVER, by name or by address' })
+      .positional('target', { type: 'string', describe: '//SERVER, by name or by address' })
       .option('json', { type: 'boolean', describe: 'for programs' }),
   )
 }

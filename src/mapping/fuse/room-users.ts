@@ -19,6 +19,12 @@ export async function devicesAt(pid: number, paths: readonly string[]): Promise<
   return paths.map(path => mounts.findLast(mount => mount.path === path)?.device)
 }
 
+/** Whether we see a mapping of nbtrun there, with that device number. */
+export async function isMapping(path: string, device: string): Promise<boolean> {
+  const last = (await mountsOf(process.pid)).findLast(mount => mount.path === path)
+  return last?.device === device && last.type === 'fuse.nbtrun'
+}
+
 /** Every process, `except` left out, that sees a mount with one of these device numbers: also from a mount namespace of its own. */
 export async function usersOf(devices: ReadonlySet<string>, except: number): Promise<readonly number[]> {
   const sees = new Map<string, boolean>()
@@ -42,14 +48,15 @@ export async function usersOf(devices: ReadonlySet<string>, except: number): Pro
   return users
 }
 
-/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks. */
-async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string }[]> {
+/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first behind the dash (type). */
+async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string; readonly type: string | undefined }[]> {
   try {
     return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
       .split('\n')
       .map(line => line.split(' '))
-      .map(([, , device = '', , path = '']) => ({
+      .map(([, , device = '', , path = '', ...more]) => ({
         device,
+        type: more[more.indexOf('-') + 1],
         path: path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
       }))
       .filter(mount => mount.device !== '')

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deferred, now, pause } from '../../base/time.ts'
+import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
 import type { Attach } from './device.ts'
 import { Devices, endRelay } from './devices.ts'
@@ -30,6 +31,10 @@ export interface FuseMappingOptions {
   readonly signal: AbortSignal
   /** Read with blocking reads, also where polling would do. */
   readonly blocking?: boolean
+  /** Should nbtrun be killed, for how long those who use the mapping may still live. */
+  readonly killAfterMs: number
+  /** Told of each mount. */
+  readonly onMount?: (path: string, device: string) => void
 }
 
 const WAYS = { root: ROOT, b2: B2, b1: B1 } as const satisfies Record<string, RoomWay>
@@ -42,7 +47,10 @@ const ENTER_MS = 10_000
  * namespace that maps this user to itself) and holds it until the program is inside; from then on the mounts live exactly as long as their last user.
  * Throws MAPPING_FAILED with the cure.
  */
-export async function openRoom(name: RoomWayName, { points, serve, signal, blocking = false }: FuseMappingOptions): Promise<Mapping> {
+export async function openRoom(
+  name: RoomWayName,
+  { points, serve, signal, blocking = false, killAfterMs, onMount = () => {} }: FuseMappingOptions,
+): Promise<Mapping> {
   signal.throwIfAborted()
   const way: RoomWay = WAYS[name]
   const tools = findTools('a private mapping', ROOM_TOOLS)
@@ -69,13 +77,20 @@ export async function openRoom(name: RoomWayName, { points, serve, signal, block
     signal,
   }
   const helper = await way.start(plan)
+  const guarding = Guardian.start(killAfterMs)
+  guarding.catch(() => {}) // told when it is waited for
   try {
     const made = await way.build(helper, plan)
     const paths = points.map(point => realpathSync(point.path))
-    return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), await devicesAt(made.pid, paths), over)
+    const numbers = await devicesAt(made.pid, paths)
+    const guardian = await guarding
+    guardian.watch({ devices: numbers.filter(number => number !== undefined) })
+    for (const [index, number] of numbers.entries()) if (number !== undefined) onMount(points[index]!.path, number)
+    return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), numbers, over, guardian)
   } catch (thrown) {
     await Promise.allSettled(servers.map(server => server.close())) // first: the helper may be waiting for an answer
-    await Promise.all([helper.kill(), devices.end()])
+    const guardian = await guarding.catch(() => undefined)
+    await Promise.all([helper.kill(), devices.end(), guardian?.leave()])
     throw thrown
   }
 }
@@ -103,6 +118,7 @@ class Room implements Mapping {
   readonly #numbers: readonly (string | undefined)[]
   /** Mounts that are no more, by their index. */
   readonly #over: ReadonlySet<number>
+  readonly #guardian: Guardian
   #ended: Promise<void> | undefined
 
   constructor(
@@ -115,6 +131,7 @@ class Room implements Mapping {
     namespace: string | null | undefined,
     numbers: readonly (string | undefined)[],
     over: ReadonlySet<number>,
+    guardian: Guardian,
   ) {
     this.way = way
     this.#plan = plan
@@ -125,6 +142,7 @@ class Room implements Mapping {
     this.#namespace = namespace
     this.#numbers = numbers
     this.#over = over
+    this.#guardian = guardian
     const { promise, resolve } = deferred<void>()
     this.unused = promise
     void Promise.allSettled(servers.map(server => server.gone)).then(() => resolve())
@@ -168,6 +186,6 @@ class Room implements Mapping {
 
   async #end(): Promise<void> {
     await Promise.allSettled(this.#servers.map(server => server.close()))
-    await Promise.all([endRelay(this.#helper), this.#devices.end()])
+    await Promise.all([endRelay(this.#helper), this.#devices.end(), this.#guardian.leave()])
   }
 }

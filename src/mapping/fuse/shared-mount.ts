@@ -1,13 +1,12 @@
 import { closeSync } from 'node:fs'
 import { pause, now } from '../../base/time.ts'
 import { impossible } from './failures.ts'
-import { Helper } from './helper.ts'
 import type { Native } from './native.ts'
 import { mountFuse } from './room-root.ts'
 import { devicesAt } from './room-users.ts'
 import type { Mount } from './room-way.ts'
 import { runTool } from './run-tool.ts'
-import { findTools } from './tools.ts'
+import { findTools, mayMount } from './tools.ts'
 
 /** Mounts and unmounts where everybody of this user sees it: with the privilege of root, or with that of fusermount3. */
 export interface Mounter {
@@ -19,10 +18,21 @@ export interface Mounter {
   readonly detachWords: readonly string[]
 }
 
+/** The words that take a mount out of the tree at once, with the privilege of root or with that of fusermount3; its path follows. Throws where there is no such tool. */
+function detaching(asRoot: boolean): readonly string[] {
+  if (asRoot) return [findTools('a shared mapping', ['umount']).umount, '-l', '-i', '-c', '--']
+  return [findTools('a shared mapping', ['fusermount3']).fusermount3, '-u', '-z', '-q', '--']
+}
+
+/** Takes away a mapping whose nbtrun is dead. */
+export function detach(path: string): Promise<void> {
+  return runTool([...detaching(mayMount()), path])
+}
+
 export function rootMounter(): Mounter {
   const { mount, umount } = findTools('a shared mapping', ['mount', 'umount'])
   const words = [umount, '-i', '-c', '--']
-  const detachWords = [umount, '-l', '-i', '-c', '--']
+  const detachWords = detaching(true)
   return {
     mount: wanted => mountFuse([mount], wanted),
     unmount: (path, detach) => runTool([...(detach ? detachWords : words), path]),
@@ -32,7 +42,7 @@ export function rootMounter(): Mounter {
 
 export function userMounter(native: Native): Mounter {
   const { fusermount3 } = findTools('a shared mapping', ['fusermount3'])
-  const detachWords = [fusermount3, '-u', '-z', '-q', '--']
+  const detachWords = detaching(false)
   return {
     /** fusermount3(1) sends the descriptor of the mount through the socket that _FUSE_COMMFD names. */
     async mount({ source, path, options }) {
@@ -87,29 +97,4 @@ export async function unmount(
     told = true
     await pause(Math.min(wait, Math.max(0, dueAt - now())))
   }
-}
-
-/**
- * Waits for the end of its control socket. Told `done` before, it ends; else nbtrun was killed, and it detaches what is mounted by nbtrun at each point: $1 its
- * path, $2 as proc_pid_mountinfo(5) writes it.
- */
-const WATCH = `
-read -r word <&3 && exit
-while [ $# -gt 0 ]; do
-  last=
-  while read -r id parent device root at rest; do [ "$at" = "$2" ] && last=$rest; done </proc/self/mountinfo
-  case $last in *' - fuse.nbtrun '*) DETACH "$1" ;; esac
-  shift 2
-done
-`
-
-/** A process that takes the mounts away when nbtrun cannot. */
-export function startWatchdog(mounter: Mounter, paths: readonly string[]): Promise<Helper> {
-  const { sh } = findTools('a shared mapping', ['sh'])
-  const quoted = mounter.detachWords.map(word => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
-  return Helper.start([sh, '-c', WATCH.replace('DETACH', () => quoted), 'nbtrun', ...paths.flatMap(path => [path, escaped(path)])])
-}
-
-function escaped(path: string): string {
-  return path.replace(/[ \t\n\\]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

@@ -1,15 +1,16 @@
 import { stat } from 'node:fs/promises'
 import { Followers } from '../followers.ts'
+import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
 import { entryWords } from '../none.ts'
 import { Devices } from './devices.ts'
 import { impossible, requireFuse } from './failures.ts'
-import { type Helper, isHelper } from './helper.ts'
+import { isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
 import { openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
-import { type Mounter, rootMounter, startWatchdog, unmount, userMounter } from './shared-mount.ts'
+import { type Mounter, rootMounter, unmount, userMounter } from './shared-mount.ts'
 import { findTools, mayMount } from './tools.ts'
 
 export interface SharedOptions extends FuseMappingOptions {
@@ -28,10 +29,10 @@ interface Mounted {
 }
 
 /**
- * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a watchdog takes them away should
+ * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a guardian takes them away should
  * nbtrun be killed. As an ordinary user it needs fusermount3, and koffi to receive the descriptor. Throws MAPPING_FAILED with the cure.
  */
-export async function openShared({ points, serve, signal, blocking = false, runId, warn }: SharedOptions): Promise<Mapping> {
+export async function openShared({ points, serve, signal, blocking = false, runId, killAfterMs, warn, onMount = () => {} }: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
   requireFuse()
@@ -42,17 +43,17 @@ export async function openShared({ points, serve, signal, blocking = false, runI
   native?.hideMemory() // in a namespace of its own the program could not look into it
   const followers = new Followers(runId, native === undefined ? undefined : { isOurs: isHelper, bury: native.bury })
   const devices = new Devices(blocking)
-  const watchdog = await startWatchdog(
-    mounter,
-    points.map(point => point.path),
-  )
+  const guardian = await Guardian.start(killAfterMs, { paths: points.map(point => point.path), detachWords: mounter.detachWords })
+  guardian.watch({ runId })
   const mounted: Mounted[] = []
-  const shared = new Shared(tools, mounter, followers, devices, watchdog, mounted, warn)
+  const shared = new Shared(tools, mounter, followers, devices, guardian, mounted, warn)
   try {
     for (const point of points) {
       const fd = await mounter.mount(mountOf(point, root))
       const server = serve(await devices.attach(fd), point, false)
-      mounted.push({ point, server, device: (await devicesAt(process.pid, [point.path]))[0] })
+      const [device] = await devicesAt(process.pid, [point.path])
+      mounted.push({ point, server, device })
+      if (device !== undefined) onMount(point.path, device)
       signal.throwIfAborted()
       // without this first GETATTR the kernel believes the root to be root's
       await stat(point.path).catch((cause: unknown) => {
@@ -74,7 +75,7 @@ class Shared implements Mapping {
   readonly #mounter: Mounter
   readonly #followers: Followers
   readonly #devices: Devices
-  readonly #watchdog: Helper
+  readonly #guardian: Guardian
   readonly #mounted: readonly Mounted[]
   readonly #warn: (message: string) => void
   #ended: Promise<string> | undefined
@@ -84,7 +85,7 @@ class Shared implements Mapping {
     mounter: Mounter,
     followers: Followers,
     devices: Devices,
-    watchdog: Helper,
+    guardian: Guardian,
     mounted: readonly Mounted[],
     warn: (message: string) => void,
   ) {
@@ -93,7 +94,7 @@ class Shared implements Mapping {
     this.#mounter = mounter
     this.#followers = followers
     this.#devices = devices
-    this.#watchdog = watchdog
+    this.#guardian = guardian
     this.#mounted = mounted
     this.#warn = warn
   }
@@ -129,8 +130,7 @@ class Shared implements Mapping {
       }
       await server.close()
     }
-    this.#watchdog.say('done')
-    await Promise.all([this.#watchdog.leave(), this.#devices.end()])
+    await Promise.all([this.#guardian.leave(), this.#devices.end()])
     return how
   }
 }

@@ -10,6 +10,8 @@ const PACKAGES = {
   mount: 'mount',
   umount: 'mount',
   sh: 'dash',
+  grep: 'grep',
+  sleep: 'coreutils',
   env: 'coreutils',
   fusermount3: 'fuse3',
 } as const

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { md4 } from '../crypto/md4.ts'
+import { lmHash } from './ntlmv1.ts'
 import { Secret } from './secret.ts'
 
 export interface Identity {
@@ -10,6 +11,9 @@ export interface Identity {
   readonly workstation: string
 }
 
+/** How a password is proven: `ntlm` is NTLMv1, `lm` sends the LM response too. Both are for servers that know nothing better: who listens can find the password. */
+export type AuthLevel = 'ntlmv2' | 'ntlm' | 'lm'
+
 /** Who logs in, and the one key that proves it. The key is as good as the password: whoever holds the credentials wipes them in the end. */
 export class Credentials implements Identity {
   readonly user: string
@@ -18,20 +22,28 @@ export class Credentials implements Identity {
   /** NTOWFv2, 16 bytes; undefined for the anonymous login. */
   readonly key: Secret | undefined
 
-  private constructor({ user, domain, workstation }: Identity, key: Secret | undefined) {
+  /** MD4 of the password, 16 bytes, where NTLMv1 was asked for; and what LM makes of it. */
+  readonly ntHash: Secret | undefined
+  readonly lmHash: Secret | undefined
+
+  private constructor({ user, domain, workstation }: Identity, key: Secret | undefined, { nt, lm }: { readonly nt?: Secret; readonly lm?: Secret } = {}) {
     this.user = user
     this.domain = domain
     this.workstation = workstation
     this.key = key
+    this.ntHash = nt
+    this.lmHash = lm
   }
 
-  /** Derives the key and wipes the password (UTF-16LE). */
-  static fromPassword(identity: Identity, password: Secret): Credentials {
+  /** Derives the key, at a lower level also what that needs, and wipes the password (UTF-16LE). */
+  static fromPassword(identity: Identity, password: Secret, level: AuthLevel = 'ntlmv2'): Credentials {
     const hash = new Secret(md4(password.bytes))
+    const lm = level === 'lm' ? lmHash(password.bytes) : undefined
     password.wipe()
-    const key = ntowfv2(hash.bytes, identity)
+    const key = new Secret(ntowfv2(hash.bytes, identity))
+    if (level !== 'ntlmv2') return new Credentials(identity, key, { nt: hash, ...(lm === undefined ? {} : { lm: new Secret(lm) }) })
     hash.wipe()
-    return new Credentials(identity, new Secret(key))
+    return new Credentials(identity, key)
   }
 
   static anonymous(): Credentials {
@@ -40,6 +52,8 @@ export class Credentials implements Identity {
 
   wipe(): void {
     this.key?.wipe()
+    this.ntHash?.wipe()
+    this.lmHash?.wipe()
   }
 }
 

@@ -16,6 +16,7 @@ import {
   NTLM,
 } from './ntlm-messages.ts'
 import { NtlmMac } from './ntlm-mac.ts'
+import { ntlmV1, ntlmV1Extended } from './ntlmv1.ts'
 
 const OFFERED =
   (NTLM.UNICODE |
@@ -104,14 +105,13 @@ export class NtlmClient {
     if (challenge.targetInfo.length > LONGEST_TARGET_INFO) throw new WireError(`NTLM CHALLENGE: ${challenge.targetInfo.length} bytes of target info`, 40)
     // a server that tells its time understands the MIC, and wants its time back and no LM response: 3.1.5.1.2
     const timestamp = pairs.find(({ id, value }) => id === AV.TIMESTAMP && value.length === 8)?.value
-    const hasMic = timestamp !== undefined
+    const hasMic = timestamp !== undefined && this.#credentials.ntHash === undefined
 
     const time = timestamp?.readBigUInt64LE() ?? this.#chance.time
-    const temp = ntlmv2Temp(time, clientChallenge, clientPairs(pairs, this.#host, hasMic))
-    const proof = hmacMd5(key, challenge.serverChallenge, temp)
-    const lmResponse = hasMic ? Buffer.alloc(24) : Buffer.concat([hmacMd5(key, challenge.serverChallenge, clientChallenge), clientChallenge])
-
-    const baseKey = hmacMd5(key, proof) // with NTLMv2 the key exchange key as well
+    const pairsOfOurs = clientPairs(pairs, this.#host, hasMic)
+    const answer = this.#answerV1(challenge, flags) ?? ntlmV2(key, { time, clientChallenge, serverChallenge: challenge.serverChallenge, pairs: pairsOfOurs })
+    const lmResponse = hasMic ? Buffer.alloc(24) : answer.lm
+    const baseKey = answer.sessionBaseKey // the key exchange key as well
     const exchanges = (flags & NTLM.KEY_EXCH) !== 0
     const sessionKey = Buffer.from(exchanges ? this.#chance.exportedSessionKey : baseKey)
     const authenticate = encode(authenticateMessage, {
@@ -120,7 +120,7 @@ export class NtlmClient {
       workstation,
       flags,
       lmResponse,
-      ntResponse: Buffer.concat([proof, temp]),
+      ntResponse: answer.nt,
       sessionKey: exchanges ? new Rc4(baseKey).apply(sessionKey) : Buffer.alloc(0),
       version: VERSION,
       mic: hasMic ? Buffer.alloc(16) : undefined,
@@ -130,6 +130,13 @@ export class NtlmClient {
     this.#sessionKey = sessionKey
     if (flags & NTLM.EXTENDED_SESSIONSECURITY && flags & NTLM.SIGN) this.#mac = new NtlmMac(sessionKey, flags)
     return authenticate
+  }
+
+  #answerV1({ serverChallenge }: Challenge, flags: number): Responses | undefined {
+    const { ntHash, lmHash } = this.#credentials
+    if (ntHash === undefined) return undefined
+    if (flags & NTLM.EXTENDED_SESSIONSECURITY) return ntlmV1Extended(ntHash.bytes, serverChallenge, this.#chance.clientChallenge)
+    return ntlmV1(ntHash.bytes, serverChallenge, lmHash?.bytes)
   }
 
   /** No key, so nothing to exchange or to sign with. [MS-NLMP] 3.2.5.1.2. */
@@ -165,6 +172,26 @@ export function clientPairs(server: readonly AvPair[], host: string, hasMic: boo
     { id: AV.CHANNEL_BINDINGS, value: Buffer.alloc(16) },
     { id: AV.TARGET_NAME, value: Buffer.from(`cifs/${host}`, 'utf16le') },
   ])
+}
+
+/** What proves that the password is known, and the key that follows. */
+export interface Responses {
+  readonly nt: Buffer
+  readonly lm: Buffer
+  /** 16 bytes. */
+  readonly sessionBaseKey: Buffer
+}
+
+/** NTLMv2 and LMv2. `key` is NTOWFv2. [MS-NLMP] 3.3.2. */
+export function ntlmV2(
+  key: Uint8Array,
+  from: { readonly time: bigint; readonly clientChallenge: Buffer; readonly serverChallenge: Buffer; readonly pairs: Buffer },
+): Responses {
+  const { time, clientChallenge, serverChallenge, pairs } = from
+  const temp = ntlmv2Temp(time, clientChallenge, pairs)
+  const proof = hmacMd5(key, serverChallenge, temp)
+  const lm = Buffer.concat([hmacMd5(key, serverChallenge, clientChallenge), clientChallenge])
+  return { nt: Buffer.concat([proof, temp]), lm, sessionBaseKey: hmacMd5(key, proof) }
 }
 
 /** What NTProofStr signs, and the larger part of the NT response. `pairs` with their end mark. [MS-NLMP] 2.2.2.7 and 3.3.2. */

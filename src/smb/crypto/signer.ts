@@ -2,6 +2,7 @@ import { createCipheriv, createHmac, timingSafeEqual } from 'node:crypto'
 import { NbtrunError } from '../../base/errors.ts'
 import { AesCmac } from './cmac.ts'
 
+/** Of SMB2; SMB1 has MD5. */
 export type SigningAlgorithm = 'AES-CMAC' | 'AES-GMAC' | 'HMAC-SHA256'
 
 /**

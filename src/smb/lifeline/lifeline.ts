@@ -50,6 +50,8 @@ export class Lifeline {
   holds = false
   #reached: Reached | undefined
   #session: Session | undefined
+  /** Sessions that a server may hold for us by their ids, or, while the login is under way, the connection. */
+  readonly #taken = new Map<bigint, Session | Connection>()
   readonly #trees = new Map<string, Tree>()
   readonly #revivals = new Map<string, Revive>()
   #keepalive: Keepalive | undefined
@@ -93,7 +95,12 @@ export class Lifeline {
   }
 
   async logIn(signal: AbortSignal): Promise<void> {
-    this.#session = await this.#logIn(this.connection, 0n, signal)
+    const { book } = this.login
+    try {
+      this.#session = await this.#enter(this.connection, book?.orphans(this.connection) ?? [], signal)
+    } finally {
+      book?.settled()
+    }
     if (this.login.reconnect !== true) this.login.credentials.wipe()
     this.#settled()
   }
@@ -157,10 +164,36 @@ export class Lifeline {
     return value
   }
 
+  /** Logs in, and has the server end these sessions, where it still has them: one with each login, so that all but the last are given back at once. */
+  async #enter(connection: Connection, previous: readonly bigint[], signal: AbortSignal): Promise<Session> {
+    for (const id of previous.slice(0, -1)) {
+      const session = await this.#logIn(connection, id, signal)
+      if ((await session.close()).how === 'clean') this.givenBack(session)
+    }
+    return this.#logIn(connection, previous.at(-1) ?? 0n, signal)
+  }
+
   /** The server ends the previous session of that id, where it still has it. */
-  #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
-    const { login } = this
-    return unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId }))
+  async #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
+    const { book, ...login } = this.login
+    const taking = async (id: bigint): Promise<void> => {
+      this.#taken.set(id, connection)
+      await book?.taking(connection, id)
+    }
+    const session = await unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId, taking }))
+    this.#taken.set(session.id, session)
+    if (previousSessionId !== 0n) this.#gone(previousSessionId)
+    return session
+  }
+
+  /** It was closed, and the server agreed: so its sessions are no more. */
+  givenBack(resource: Session | Connection | Tree): void {
+    for (const [id, owner] of this.#taken) if (owner === resource || ('connection' in owner && owner.connection === resource)) this.#gone(id)
+  }
+
+  #gone(id: bigint): void {
+    this.#taken.delete(id)
+    this.login.book?.gone(id)
   }
 
   /** The present connection stands. */
@@ -255,7 +288,8 @@ export class Lifeline {
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
-      const session = await this.#logIn(connection, this.session.id, signal)
+      // more than one where a login was cut off, and may have been granted for all that
+      const session = await this.#enter(connection, [...this.#taken.keys()], signal)
       const trees: [string, Tree][] = []
       for (const share of this.#trees.keys()) trees.push([share, await session.connect(share)])
       const gap: Gap = { lostAt: this.#lostAt, since, clock }
@@ -266,7 +300,7 @@ export class Lifeline {
       for (const [share, tree] of trees) this.#trees.set(share, tree)
       this.#settled()
     } catch (thrown) {
-      await connection.close('it was of no use', 1000)
+      if ((await connection.close('it was of no use', 1000)).how === 'clean') this.givenBack(connection)
       throw thrown
     } finally {
       signal.removeEventListener('abort', stop)

@@ -7,9 +7,13 @@ const HEADER_SIZE = 32
 const FLAGS = 0x18
 /** Unicode, NT status codes, extended security, long names, as Windows sends them. [MS-SMB] 2.2.3.1. */
 const FLAGS2 = 0xc853
+const EXTENDED_SECURITY = 0x0800
 const DIALECT_FORMAT = 0x02
 
 /** [MS-SMB2] 3.2.4.2.2.1: the strings by which an SMB1 NEGOTIATE asks for SMB2. */
+/** SMB1 as NT speaks it. [MS-CIFS] 2.2.4.52.1. */
+export const NT_LM_012 = 'NT LM 0.12'
+
 export const SMB2_STRING = { '2.0.2': 'SMB 2.002', newer: 'SMB 2.???' } as const
 
 /** DialectIndex of a server that speaks none of what was offered. */
@@ -17,13 +21,19 @@ export const NONE_OF_THEM = 0xffff
 
 export interface Smb1NegotiateRequest {
   readonly dialects: readonly string[]
+  readonly extendedSecurity: boolean
 }
 
 /** SMB_COM_NEGOTIATE request with its header. [MS-CIFS] 2.2.4.52.1. */
 export const smb1NegotiateRequest: Codec<Smb1NegotiateRequest> = {
   name: 'SMB1 NEGOTIATE request',
-  put(w, { dialects }) {
-    w.u32be(PROTOCOL_ID).u8(NEGOTIATE).u32(0).u8(FLAGS).u16(FLAGS2).zeros(12) // Status; PIDHigh, SecurityFeatures, Reserved
+  put(w, { dialects, extendedSecurity }) {
+    w.u32be(PROTOCOL_ID)
+      .u8(NEGOTIATE)
+      .u32(0)
+      .u8(FLAGS)
+      .u16(extendedSecurity ? FLAGS2 : FLAGS2 & ~EXTENDED_SECURITY)
+      .zeros(12) // Status; PIDHigh, SecurityFeatures, Reserved
     w.u16(0xffff).u16(0xfeff).u16(0).u16(0) // TID, PIDLow, UID, MID
     w.u8(0) // WordCount
     w.u16(dialects.reduce((sum, name) => sum + name.length + 2, 0))
@@ -32,7 +42,9 @@ export const smb1NegotiateRequest: Codec<Smb1NegotiateRequest> = {
   get(r) {
     r.fixed('ProtocolId', PROTOCOL_ID, r.u32be())
     r.fixed('Command', NEGOTIATE, r.u8())
-    r.skip(HEADER_SIZE - 5)
+    r.skip(5) // Status, Flags
+    const extendedSecurity = (r.u16() & EXTENDED_SECURITY) !== 0
+    r.skip(HEADER_SIZE - 12)
     r.fixed('WordCount', 0, r.u8())
     const end = r.u16() + r.pos
     const dialects: string[] = []
@@ -44,7 +56,7 @@ export const smb1NegotiateRequest: Codec<Smb1NegotiateRequest> = {
       r.skip(1)
     }
     r.fixed('ByteCount', end, r.pos)
-    return { dialects }
+    return { dialects, extendedSecurity }
   },
 }
 

@@ -1,34 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { asError, NbtrunError } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
-import { deferred, within } from '../../base/time.ts'
 import { decode } from '../../base/wire.ts'
 import { PreauthHash } from '../crypto/preauth.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { multiProtocolAnswer, multiProtocolRequest } from '../multi-protocol.ts'
 import { agree, type Agreed, dialectRefused, offer } from './negotiation.ts'
 import { Exchange, type Call, type Reply } from './exchange.ts'
 import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse } from './negotiate.ts'
 import { refused, STATUS, statusName } from '../status.ts'
-import { TERMS, type Terms } from '../terms.ts'
-import type { Transport } from '../transport.ts'
+import { type Terms, termsOf } from '../terms.ts'
+import { hungUp, type Transport } from '../transport.ts'
 import type { Credentials } from '../auth/credentials.ts'
 import { spnegoNtlm } from '../auth/spnego.ts'
 import { askEcho } from './echo.ts'
 import type * as server from '../resources.ts'
-import type { SessionOptions } from '../resources.ts'
+import type { ConnectionOptions, ServerId, SessionOptions } from '../resources.ts'
 import { Session } from './session.ts'
-
-export interface ConnectionOptions extends Partial<Terms> {
-  /** The server's name as the user wrote it. */
-  readonly host: string
-  /** How long one request may take, ms. */
-  readonly ioTimeoutMs: number
-  /** 16 bytes, random for each run. [MS-SMB2] 2.2.3: ClientGuid. */
-  readonly clientGuid?: Buffer
-  /** Begin with an SMB1 NEGOTIATE that asks for SMB2: SMB1_ONLY is then the answer of a server that has none. */
-  readonly multiProtocol?: boolean
-}
 
 /** A negotiated connection, SMB 2.0.2 to 3.1.1. [MS-SMB2] 3.2.4.2. It owns its transport: closing it ends with FIN, both ways. */
 export class Connection extends Resource implements server.Connection {
@@ -74,49 +61,37 @@ export class Connection extends Resource implements server.Connection {
     exchange.largeMtu = this.agreed.largeMtu
   }
 
-  /** Negotiates over a fresh transport, which it takes over: also a failed negotiation ends it. */
-  static async negotiate(transport: Transport, options: ConnectionOptions): Promise<Connection> {
-    const { host, ioTimeoutMs, clientGuid = randomBytes(16), multiProtocol = false } = options
-    const early = deferred<Buffer>() // what comes before there is an exchange
-    early.promise.catch(() => {})
-    let exchange: Exchange | undefined
+  /**
+   * Negotiates over a transport, which it takes over: also a failed negotiation ends it. `heard`: the server was asked in SMB1 and said this, or
+   * undefined, that it wants to be asked in SMB2.
+   */
+  static async negotiate(transport: Transport, options: ConnectionOptions, heard?: { readonly answer: NegotiateResponse | undefined }): Promise<Connection> {
+    const { host, ioTimeoutMs, clientGuid = randomBytes(16) } = options
     let connection: Connection | undefined
-    const end = (error: unknown): void => {
-      early.reject(error)
-      exchange?.end(error)
-    }
     const fatal = (error: NbtrunError): void => {
-      end(error)
+      exchange.end(error)
       if (connection === undefined) transport.destroy()
       else if (connection.isOpen) connection.abort(error, error.message)
     }
-    if (!multiProtocol) exchange = new Exchange(transport, ioTimeoutMs, fatal)
+    const exchange = new Exchange(transport, ioTimeoutMs, fatal, heard === undefined ? 0 : 1) // MessageId 0 is used up by the SMB1 NEGOTIATE
     transport.start(
-      frame => (exchange === undefined ? early.resolve(frame) : exchange.receive(frame)),
+      frame => exchange.receive(frame),
       cause => {
         if (connection !== undefined) connection.#transportEnd = cause
-        fatal(cause ?? new NbtrunError('CONNECTION_LOST', `${host} closed the connection`, { facts: { errno: 'EIO' } }))
+        fatal(cause ?? hungUp(host))
       },
     )
     try {
       const terms = termsOf(options)
       const offered = offer(terms, host, clientGuid)
       const preauth = new PreauthHash()
-      let negotiated: NegotiateResponse | undefined
-      if (exchange === undefined) {
-        transport.send([multiProtocolRequest(offered.dialects)])
-        const frame = await within(ioTimeoutMs, () => early.promise, `negotiating with ${host}`)
-        negotiated = multiProtocolAnswer(host, offered.dialects, frame)
-        exchange = new Exchange(transport, ioTimeoutMs, fatal, 1) // MessageId 0 is used up
-      }
-      const inSmb1 = negotiated !== undefined
-      negotiated ??= await askFor(exchange, host, terms, offered, preauth)
+      const negotiated = heard?.answer ?? (await askFor(exchange, host, terms, offered, preauth))
       const agreed = agree(host, terms, offered, negotiated)
-      const mustConfirm = agreed.dialect !== '3.1.1' && !(inSmb1 && offered.dialects.length === 1)
+      const mustConfirm = agreed.dialect !== '3.1.1' && !(heard?.answer !== undefined && offered.dialects.length === 1)
       connection = new Connection(transport, exchange, options, { terms, offered, negotiated, agreed, preauth, mustConfirm })
       return connection
     } catch (thrown) {
-      end(thrown)
+      exchange.end(thrown)
       await transport.finish(500)
       throw asError(thrown)
     }
@@ -175,6 +150,9 @@ export class Connection extends Resource implements server.Connection {
   get serverTime(): bigint {
     return this.negotiated.systemTime
   }
+  get serverId(): ServerId {
+    return { guid: this.negotiated.serverGuid, started: this.negotiated.serverStartTime }
+  }
 
   /** In the name of no session, [MS-SMB2] 3.3.5.17: it does not keep a server from closing an idle one. */
   async echo(timeoutMs: number, onSent?: () => void): Promise<void> {
@@ -214,8 +192,3 @@ async function askFor(exchange: Exchange, host: string, terms: Terms, offered: N
 
 /** How a server says that it speaks none of these dialects. */
 const NO_DIALECT: ReadonlySet<number> = new Set([STATUS.NOT_SUPPORTED, STATUS.INVALID_PARAMETER])
-
-function termsOf(options: Partial<Terms>): Terms {
-  const { minDialect, maxDialect, signing, ciphers, requireSigning, requireEncryption } = { ...TERMS, ...options }
-  return { minDialect, maxDialect, signing, ciphers, requireSigning, requireEncryption }
-}

@@ -31,7 +31,7 @@ export interface Granted {
 
 /** The rounds of SESSION_SETUP. [MS-SMB2] 3.2.4.2.3. */
 export async function establish(connection: Connection, context: SecurityContext, options: SessionOptions): Promise<Granted> {
-  const { who, allowUnsigned = false, logonHint, previousSessionId = 0n } = options
+  const { who, allowUnsigned = false, logonHint, previousSessionId = 0n, taking } = options
   const { host } = connection
   const preauth = connection.preauth.fork()
   // every answer must be signed or is refused, so the server shall sign all of them, this one too
@@ -47,6 +47,7 @@ export async function establish(connection: Connection, context: SecurityContext
       onSent: message => preauth.update(message),
     })
     const { status } = reply.header
+    if (sessionId === 0n && (status === STATUS.SUCCESS || status === STATUS.MORE_PROCESSING_REQUIRED)) await taking?.(reply.header.sessionId)
     if (status === STATUS.SUCCESS) {
       const sessionKey = round === 0 ? NO_KEY : context.sessionKey // a server of guests may not even ask who it is
       return accept(connection, { sessionKey, preauth: preauth.value }, reply)

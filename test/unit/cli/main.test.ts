@@ -16,7 +16,11 @@ after(() => rmSync(folder, { recursive: true }))
 function nbtrun(words: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
   const starter = join(folder, 'start.mts')
   writeFileSync(starter, `import { start } from ${JSON.stringify(pathToFileURL(join(root, 'src/cli/main.ts')).href)}\nawait start(process.argv.slice(2))\n`)
-  return spawnSync(process.execPath, ['--import', 'tsx', starter, ...words], { cwd: root, encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } })
+  return spawnSync(process.execPath, ['--import', 'tsx', starter, ...words], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], XDG_STATE_HOME: folder, ...env },
+  })
 }
 
 test('--help prints the common options, --help all every one, in 80 columns', () => {
@@ -33,7 +37,7 @@ test('--help prints the common options, --help all every one, in 80 columns', ()
 })
 
 test('a command has its help', () => {
-  for (const command of ['script', 'import', 'config', 'completion', 'names', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
+  for (const command of ['script', 'import', 'config', 'completion', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
     const { status, stdout } = nbtrun([command, '--help'], { LANG: 'de_DE.UTF-8' })
     assert.deepEqual([status, stdout], [0, golden(`help-${command}.txt`)])
   }

@@ -3,14 +3,18 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { noMapping } from '../../../src/mapping/none.ts'
 import type { Mapping } from '../../../src/mapping/mapping.ts'
 
+const all: Mapping[] = []
+after(() => Promise.all(all.map(mapping => mapping.end())))
+
 /** Starts a shell script whose descriptor 3 stays open until the test closes it, also beyond the shell's end. */
-function start(script: string, cwd = process.cwd()) {
+async function start(script: string, cwd = process.cwd()) {
   const runId = randomBytes(4).toString('hex')
-  const mapping = noMapping(runId)
+  const mapping = await noMapping(runId, 5000)
+  all.push(mapping)
   const words = [...mapping.enter(cwd), 'sh', '-c', script]
   const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], env: { ...process.env, NBTRUN_RUN_ID: runId } })
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
@@ -20,7 +24,7 @@ const isUnused = (mapping: Mapping) => Promise.race([mapping.unused.then(() => t
 const letGo = (child: ChildProcess) => child.stdio[3]?.destroy()
 
 test('a program alone ends the use', { timeout: 10_000 }, async () => {
-  const { mapping, child, exit } = start('read x <&3')
+  const { mapping, child, exit } = await start('read x <&3')
   await mapping.entered(child.pid!)
   assert.deepEqual(await mapping.users(), [child.pid])
   letGo(child)
@@ -29,7 +33,7 @@ test('a program alone ends the use', { timeout: 10_000 }, async () => {
 })
 
 test('a double fork with a session of its own is still a user, after its parents are gone', { timeout: 10_000 }, async () => {
-  const { mapping, child, next, exit } = start(`(setsid sh -c 'echo $$; read x <&3' &) ; exit 0`)
+  const { mapping, child, next, exit } = await start(`(setsid sh -c 'echo $$; read x <&3' &) ; exit 0`)
   await mapping.entered(child.pid!)
   const left = Number(await next())
   await exit
@@ -40,7 +44,7 @@ test('a double fork with a session of its own is still a user, after its parents
 })
 
 test('a child that forgot its environment is known by its parent', { timeout: 10_000 }, async () => {
-  const { mapping, child, next, exit } = start(`env -i sh -c 'echo $$; read x <&3' & read y <&3; exit 0`)
+  const { mapping, child, next, exit } = await start(`env -i sh -c 'echo $$; read x <&3' & read y <&3; exit 0`)
   await mapping.entered(child.pid!)
   const left = Number(await next())
   assert.deepEqual(new Set(await mapping.users()), new Set([child.pid, left]))
@@ -52,14 +56,14 @@ test('a child that forgot its environment is known by its parent', { timeout: 10
 })
 
 test('the program starts in the folder asked for and has the pid of the spawn', { timeout: 10_000 }, async () => {
-  const { mapping, child, next } = start('pwd; echo $$', '/')
+  const { mapping, child, next } = await start('pwd; echo $$', '/')
   await mapping.entered(child.pid!)
   assert.deepEqual([await next(), Number(await next())], ['/', child.pid])
   await mapping.unused
 })
 
 test('ending it stops the watching and touches nobody', { timeout: 10_000 }, async () => {
-  const { mapping, child, exit } = start('read x <&3')
+  const { mapping, child, exit } = await start('read x <&3')
   await mapping.entered(child.pid!)
   await mapping.end()
   await mapping.unused

@@ -35,7 +35,8 @@ const point = (name = 'a point'): Point => {
   return { files: { label: '//srv/my app' } as unknown as Point['files'], path, readOnly: false }
 }
 const serve: (attach: Attach, point: Point) => FuseServerLike = serveFlat(FILES, process.getuid?.() ?? 0)
-const open = (points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> => openRoom(WAY, { points, serve, signal, blocking })
+const open = (points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> =>
+  openRoom(WAY, { points, serve, signal, blocking, killAfterMs: 5000 })
 
 function start(
   room: Mapping,
@@ -180,6 +181,7 @@ const stories: Record<string, () => Promise<unknown>> = {
     const opening = openRoom(WAY, {
       points: [point()],
       blocking,
+      killAfterMs: 5000,
       serve: attach => {
         const inner = serveFlat({}, 0)(attach, point())
         inner.close() // the first look at the folder fails
@@ -209,7 +211,15 @@ if (only === 'orphan') {
   // which way this machine allows, or why none
   const at = point()
   const kind = (process.env['KIND'] ?? 'auto') as 'auto' | 'private' | 'shared'
-  const told = await openMapping({ kind, points: [at], serve, signal: new AbortController().signal, runId: 'none', warn: console.error }).then(
+  const told = await openMapping({
+    kind,
+    points: [at],
+    serve,
+    signal: new AbortController().signal,
+    runId: 'none',
+    killAfterMs: 5000,
+    warn: console.error,
+  }).then(
     async ({ mapping, refusals }) => {
       const { kind: got, way } = mapping
       await mapping.end()

@@ -47,6 +47,9 @@ test('what is not given has its fallback', () => {
     'hold-name': [],
     'min-dialect': '2.0.2',
     'max-dialect': '3.1.1',
+    server: undefined,
+    'auth-level': 'ntlmv2',
+    'smb1-login': 'auto',
     signing: 'auto',
     'signing-algorithms': undefined,
     encrypt: false,
@@ -131,6 +134,9 @@ test('every option has its variable', () => {
     signing: 'required',
     'min-dialect': '3.0',
     'max-dialect': '2.1',
+    server: 'nt4',
+    'auth-level': 'lm',
+    'smb1-login': 'raw',
     'signing-algorithms': 'AES-CMAC',
     ciphers: 'AES-256-GCM',
     receipt: 'r',
@@ -175,7 +181,7 @@ test('names: servers by their addresses, an order of words, and what can be held
     assert.throws(() => from(`${S} ${words}`), { code: 'USAGE', message })
 })
 
-test('a range of dialects has both its ends, one at least, and no SMB1', () => {
+test('a range of dialects has both its ends, one at least, and SMB1 only when asked for', () => {
   const s = from(`${S} --min-dialect 2.1 --max-dialect 3.0.2`)
   assert.deepEqual([s['min-dialect'], s['max-dialect']], ['2.1', '3.0.2'])
   assert.equal(from(`${S} --min-dialect 3.0 --max-dialect 3.0`)['min-dialect'], '3.0')
@@ -183,12 +189,21 @@ test('a range of dialects has both its ends, one at least, and no SMB1', () => {
   assert.throws(() => from(`${S} --min-dialect 3.0`, { NBTRUN_OPT_MAX_DIALECT: '2.0.2' }), {
     message: '--min-dialect 3.0 is above NBTRUN_OPT_MAX_DIALECT 2.0.2',
   })
-  for (const smb1 of ['NT1', 'nt1', '1.0', '1'])
-    assert.throws(() => from(`${S} --min-dialect ${smb1}`), {
-      code: 'USAGE',
-      message: `--min-dialect asks for SMB1 (${smb1}), which this version cannot speak yet`,
-    })
-  assert.throws(() => from(`${S} --max-dialect 3`), { message: '--max-dialect must be 2.0.2 or 2.1 or 3.0 or 3.0.2 or 3.1.1, not 3' })
+  assert.equal(from(S)['min-dialect'], '2.0.2')
+  for (const smb1 of ['NT1', 'nt1', '1.0', '1', 'smb1']) assert.equal(from(`${S} --min-dialect ${smb1}`)['min-dialect'], 'NT1')
+  assert.throws(() => from(`${S} --max-dialect NT1`), { message: '--min-dialect 2.0.2 is above --max-dialect NT1' })
+  assert.throws(() => from(`${S} --max-dialect 3`), { message: '--max-dialect must be NT1 or 2.0.2 or 2.1 or 3.0 or 3.0.2 or 3.1.1, not 3' })
+})
+
+test('--server nt4 stands for what such a server needs, and what is said otherwise wins', () => {
+  const preset = (line: string, env: Record<string, string> = {}): unknown[] => {
+    const s = from(`${S} --server nt4 ${line}`.trim(), env)
+    return [s['min-dialect'], s['max-dialect'], s['auth-level'], s.transport]
+  }
+  assert.deepEqual(preset(''), ['NT1', 'NT1', 'ntlm', 'nbt'])
+  assert.deepEqual(preset('--auth-level ntlmv2 --transport tcp --max-dialect 3.1.1'), ['NT1', '3.1.1', 'ntlmv2', 'tcp'])
+  assert.deepEqual(preset('', { NBTRUN_OPT_AUTH_LEVEL: 'lm' }), ['NT1', 'NT1', 'lm', 'nbt'])
+  assert.throws(() => from(`${S} --server nt3`), { code: 'USAGE', message: '--server must be nt4, not nt3' })
 })
 
 test('ciphers and signing algorithms keep their order and are named once each', () => {

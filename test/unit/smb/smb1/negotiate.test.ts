@@ -11,7 +11,7 @@ const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex'
 // [peer] jfjallid/go-smb, issue 8
 const REQUEST = hex(`ff534d4272000000001853c8000000000000000000000000fffffffe00000000002200
   024e54204c4d20302e31320002534d4220322e3030320002534d4220322e3f3f3f00`)
-codecContract(smb1NegotiateRequest, REQUEST, { dialects: ['NT LM 0.12', 'SMB 2.002', 'SMB 2.???'] })
+codecContract(smb1NegotiateRequest, REQUEST, { extendedSecurity: true, dialects: ['NT LM 0.12', 'SMB 2.002', 'SMB 2.???'] })
 
 // [MS-CIFS] 2.2.4.52.2, by hand
 const RESPONSE = hex('ff534d4272000000009853c8000000000000000000000000fffffffe0000000001ffff0000')
@@ -28,7 +28,7 @@ test('an answer with more words, as NT gives, has its dialect too', () => {
 })
 
 test('the multi-protocol negotiate names what is asked for, and no SMB1', () => {
-  const names = (...dialects: number[]): readonly string[] => decode(smb1NegotiateRequest, multiProtocolRequest(dialects)).dialects
+  const names = (...dialects: number[]): readonly string[] => decode(smb1NegotiateRequest, multiProtocolRequest({ dialects })).dialects
   assert.deepEqual(names(0x202), ['SMB 2.002'])
   assert.deepEqual(names(0x210, 0x300), ['SMB 2.???'])
   assert.deepEqual(names(0x202, 0x210, 0x311), ['SMB 2.002', 'SMB 2.???'])
@@ -40,8 +40,9 @@ const WILDCARD =
   73727600000000000000000000000000070000000000800000008000000080003842526200a079dd01000000000000000080000000000000`)
 
 test('the wildcard asks for an SMB2 NEGOTIATE, where a newer dialect was offered', () => {
-  assert.equal(multiProtocolAnswer('srv', [0x202, 0x311], WILDCARD), undefined)
-  assert.equal(multiProtocolAnswer('srv', [0x202], WILDCARD)?.dialect, 0x2ff, 'for the caller to refuse')
+  assert.deepEqual(multiProtocolAnswer('srv', { dialects: [0x202, 0x311] }, WILDCARD), { answer: undefined })
+  const chosen = multiProtocolAnswer('srv', { dialects: [0x202] }, WILDCARD)
+  assert.equal(chosen !== 'NT1' && chosen.answer?.dialect, 0x2ff, 'for the caller to refuse')
 })
 
 test('what is no answer to it is refused', () => {
@@ -57,13 +58,13 @@ test('what is no answer to it is refused', () => {
     'SMB1 that chose SMB2': Buffer.from(RESPONSE).fill(0, 33, 35),
     nothing: Buffer.alloc(0),
   })) {
-    assert.throws(() => multiProtocolAnswer('srv', [0x202, 0x311], frame), WireError, what)
+    assert.throws(() => multiProtocolAnswer('srv', { dialects: [0x202, 0x311] }, frame), WireError, what)
   }
   assert.throws(
-    () => multiProtocolAnswer('srv', [0x202], RESPONSE),
+    () => multiProtocolAnswer('srv', { dialects: [0x202] }, RESPONSE),
     (thrown: unknown) => thrown instanceof NbtrunError && thrown.code === 'SMB1_ONLY' && thrown.hint !== undefined,
   )
   const refused = changed(8, 0xbb)
   refused[11] = 0xc0
-  assert.throws(() => multiProtocolAnswer('srv', [0x202], refused), NbtrunError)
+  assert.throws(() => multiProtocolAnswer('srv', { dialects: [0x202] }, refused), NbtrunError)
 })

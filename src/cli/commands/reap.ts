@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import type { Argv } from 'yargs'
+import { NbtrunError } from '../../base/errors.ts'
+import { known, type Known } from '../../run/journal/overview.ts'
+import { isRunId, Place } from '../../run/journal/place.ts'
+import { reapPlace, type Reaped } from '../../run/reap.ts'
+import { reapedLine } from '../lines.ts'
+import { output } from '../report.ts'
+import { onServer, type Given } from '../server.ts'
+import { counted } from '../table.ts'
+import { withReach } from '../yargs.ts'
+
+export function options(y: Argv): Argv {
+  return withReach(
+    y
+      .usage('nbtrun reap [//SERVER] [--json] [--forget RUN] [options]')
+      .positional('target', { type: 'string', describe: '//SERVER: log in there, which ends the sessions that dead runs of this user left' })
+      .option('json', { type: 'boolean', describe: 'for programs' })
+      .option('forget', { type: 'string', nargs: 1, requiresArg: true, describe: 'take a run that is not live out of the journal, and touch nothing else' }),
+  )
+}
+
+/** What is told in the end. */
+interface Account {
+  readonly reaped: readonly Reaped[]
+  /** Sessions that a server ended. */
+  readonly ended: readonly Session[]
+  /** Sessions that a server may still hold. */
+  readonly left: readonly Session[]
+  readonly untouched: readonly Pick<Known, 'run' | 'why'>[]
+}
+
+type Session = Known['sessions'][number] & { readonly run: string }
+
+export async function run(given: Given): Promise<void> {
+  const { json, forget: forgotten, target } = given
+  if (forgotten !== undefined) return forget(forgotten)
+  const before = sessions()
+  if (target !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
+  const after = sessions()
+  const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
+  const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
+  const place = Place.find(process.env)
+  const reaped = place === undefined ? [] : await reapPlace(place, options)
+  const left = sessions()
+  const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
+  const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
+  output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
+}
+
+function sessions(): readonly Session[] {
+  return known(process.env).flatMap(({ run, state, sessions: all }) => (state === 'dead' ? all.map(session => ({ run, ...session })) : []))
+}
+
+function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
+  const all = [
+    ...reaped.map(reapedLine),
+    ...ended.map(({ run, server, user }) => `run ${run} is dead; ${server} has ended its session of ${user}`),
+    ...left.map(
+      ({ run, server, user }) =>
+        `run ${run} is dead; ${server} may still hold its session of ${user}: nbtrun reap //${server} --user ${user} ends it, and so does the next run of ${user} there`,
+    ),
+    ...untouched.map(({ run, why }) => `run ${run} is not touched: ${why}`),
+  ]
+  return all.length === 0 ? ['there is nothing to give back'] : all
+}
+
+/** On its user's word: the entry of a run that nothing is proven of, or that cannot be read. */
+function forget(name: unknown): void {
+  if (typeof name !== 'string' || !isRunId(name)) throw new NbtrunError('USAGE', '--forget takes one run', { hint: 'nbtrun runs lists them' })
+  const place = Place.find(process.env)
+  const found = place?.list().filter(filed => filed.name.split('~', 1)[0] === name) ?? []
+  if (found.length === 0) throw new NbtrunError('USAGE', `the journal has no run ${name}`, { hint: 'nbtrun runs lists them' })
+  if (found.some(({ verdict }) => verdict.state === 'live')) throw new NbtrunError('USAGE', `run ${name} is live`)
+  for (const filed of found) place?.remove(filed.name)
+  output(`${counted(found.length, 'entry', 'entries')} forgotten`)
+}

@@ -1,0 +1,152 @@
+import type { Origin } from './origin.ts'
+
+/** A session that a server named; it counts once the login has gone on. */
+export interface SessionLine {
+  readonly what: 'session'
+  /** As the user wrote it. */
+  readonly server: string
+  /** ServerGuid in hexadecimal, and the time at which the server says that it was started, 0 where it does not. [MS-SMB2] 2.2.4 */
+  readonly guid: string
+  readonly serverStart: string
+  readonly user: string
+  readonly domain: string
+  /** SessionId in hexadecimal. */
+  readonly id: string
+  /** ms since 1970. */
+  readonly at: number
+}
+
+/** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
+export type Line =
+  | SessionLine
+  | { readonly what: 'no-session'; readonly id: string }
+  | { readonly what: 'folder'; readonly path: string }
+  | { readonly what: 'no-folder'; readonly path: string }
+  /** `device` as in proc_pid_mountinfo(5), `0:57`. */
+  | { readonly what: 'mount'; readonly path: string; readonly device: string }
+  | { readonly what: 'no-mount'; readonly path: string }
+
+/** The first line. */
+export interface Head {
+  readonly journal: 1
+  readonly run: string
+  readonly origin: Origin
+  /** ms since 1970. */
+  readonly began: number
+  /** `//srv/app` */
+  readonly shares: readonly string[]
+  /** Its name alone: arguments may be secret. */
+  readonly program: string
+}
+
+/** What an entry says: who wrote it, and what was not given back. */
+export interface Entry extends Head {
+  readonly sessions: readonly SessionLine[]
+  readonly folders: readonly string[]
+  readonly mounts: readonly { readonly path: string; readonly device: string }[]
+}
+
+/** An entry that is longer is not read. */
+export const MAX_ENTRY = 256 * 1024
+
+/** An entry whose first line is not understood. */
+export class BadEntry extends Error {}
+
+/** Reads an entry. A last line without its end was cut off before what it names was taken. Throws BadEntry; lines of other kinds are passed over. */
+export function parseEntry(text: string): Entry {
+  const [first = '', ...lines] = text.split('\n').slice(0, -1).map(json)
+  if (!isHead(first))
+    throw new BadEntry(
+      isRecord(first) && typeof first['journal'] === 'number' && first['journal'] !== 1 ? 'it is of another version of nbtrun' : 'it cannot be read',
+    )
+  const sessions = new Map<string, SessionLine>()
+  const folders = new Set<string>()
+  const mounts = new Map<string, { path: string; device: string }>()
+  for (const line of lines) {
+    if (!isLine(line)) continue
+    switch (line.what) {
+      case 'session':
+        sessions.set(line.id, line)
+        break
+      case 'no-session':
+        sessions.delete(line.id)
+        break
+      case 'folder':
+        folders.add(line.path)
+        break
+      case 'no-folder':
+        folders.delete(line.path)
+        break
+      case 'mount':
+        mounts.set(line.path, { path: line.path, device: line.device })
+        break
+      case 'no-mount':
+        mounts.delete(line.path)
+        break
+    }
+  }
+  const { journal, run, origin, began, shares, program } = first
+  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()] }
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** PID_MAX_LIMIT of Linux, proc_sys_kernel(5). */
+const MAX_PID = 2 ** 22
+
+type Shape = Readonly<Record<string, (value: unknown) => boolean>>
+
+const text = (value: unknown): boolean => typeof value === 'string' && value.length <= 4096
+const number = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value)
+const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
+const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
+const sessionId = like(/^[0-9a-f]{1,16}$/)
+
+const ORIGIN: Shape = {
+  machine: text,
+  host: text,
+  boot: text,
+  pids: text,
+  pid: value => number(value) && Number(value) > 0 && Number(value) <= MAX_PID,
+  start: text,
+  uid: number,
+}
+const HEAD: Shape = {
+  journal: value => value === 1,
+  run: like(/^[0-9a-f]{8}$/),
+  origin: value => fits(ORIGIN, value),
+  began: number,
+  shares: value => Array.isArray(value) && value.length <= 1000 && value.every(text),
+  program: text,
+}
+const LINES: Readonly<Record<Line['what'], Shape>> = {
+  session: { server: text, guid: like(/^[0-9a-f]{32}$/), serverStart: like(/^\d{1,20}$/), user: text, domain: text, id: sessionId, at: number },
+  'no-session': { id: sessionId },
+  folder: { path },
+  'no-folder': { path },
+  mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
+  'no-mount': { path },
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function fits(shape: Shape, value: unknown): boolean {
+  return isRecord(value) && Object.entries(shape).every(([name, is]) => is(value[name]))
+}
+
+function isHead(value: unknown): value is Head {
+  return fits(HEAD, value)
+}
+
+function isLine(value: unknown): value is Line {
+  if (!isRecord(value) || typeof value['what'] !== 'string' || !Object.hasOwn(LINES, value['what'])) return false
+  return fits(LINES[value['what'] as Line['what']], value)
+}

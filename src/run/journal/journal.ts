@@ -1,0 +1,200 @@
+import { closeSync, fdatasync, fdatasyncSync, fsync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
+import { promisify } from 'node:util'
+import { asError, errnoOf } from '../../base/errors.ts'
+import { within } from '../../base/time.ts'
+import type { Head, Line, SessionLine } from './entry.ts'
+import { here } from './origin.ts'
+import { type Filed, Place } from './place.ts'
+
+export interface JournalOptions {
+  readonly run: string
+  /** `//srv/app` */
+  readonly shares: readonly string[]
+  /** As it was named. */
+  readonly program: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Told, once, why nothing is on disk, and what that means. */
+  readonly warn: (message: string, hint: string) => void
+}
+
+/** An entry that is longer than this is written anew. */
+const COMPACT_SIZE = 64 * 1024
+const NEWLINE = Buffer.from('\n')
+
+/** A disk that takes longer is not waited for, ms. */
+const DISK_MS = 5000
+
+const sync = promisify(fsync)
+const syncData = promisify(fdatasync)
+
+/**
+ * What this run holds, on disk before it is taken: a file of its own, to which a line is added for each thing and one for each thing given back, and which is
+ * removed with the last. A session is on the disk itself before it counts, for a server knows nothing of a power cut; the rest falls with this machine's kernel,
+ * so that it need only outlive this process. A run whose journal cannot be written goes on: all ends but a power cut are covered without it.
+ */
+export class Journal {
+  readonly run: string
+  /** Undefined where there is none. */
+  readonly place: Place | undefined
+  readonly #warn: JournalOptions['warn']
+  #fd: number | undefined
+  /** The file's name is on disk. */
+  #named: Promise<void> = Promise.resolve()
+  #torn = false
+  #failed = false
+  /** What was not given back: `session 1f`, and the line that says so. */
+  readonly #held = new Map<string, Line>()
+  #head: Buffer = Buffer.alloc(0)
+  #size = 0
+
+  /** Takes no more than a file; the disk is waited for when a session is noted. */
+  constructor({ run, shares, program, env, warn }: JournalOptions) {
+    this.run = run
+    this.#warn = warn
+    const head: Head = { journal: 1, run, origin: here(), began: Date.now(), shares, program: basename(program) }
+    try {
+      this.place = Place.make(env)
+      this.#fd = openSync(this.place.file(run), 'ax', 0o600)
+      this.#put(head)
+      this.#head = bytesOf(head)
+      this.#named = syncFolder(this.place.path)
+      this.#named.catch(() => {}) // told by whoever waits for it
+    } catch (thrown) {
+      this.end() // without its first line it is no entry
+      this.#fail(thrown)
+    }
+  }
+
+  /** The other entries; none where there is no journal. */
+  others(): readonly Filed[] {
+    return this.place?.list().filter(({ name }) => name !== this.run) ?? []
+  }
+
+  /** Resolves when it is on the disk. */
+  async session(line: Omit<SessionLine, 'what' | 'at'>): Promise<void> {
+    this.#take({ what: 'session', ...line, at: Date.now() }, `session ${line.id}`)
+    if (this.#fd === undefined) return
+    try {
+      const fd = this.#fd
+      await within(DISK_MS, () => Promise.all([syncData(fd), this.#named]), 'writing it to the disk')
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  sessionGone(id: string): void {
+    this.#give({ what: 'no-session', id }, `session ${id}`)
+  }
+
+  folder(path: string): void {
+    this.#take({ what: 'folder', path }, `folder ${path}`)
+  }
+
+  foldersGone(): void {
+    this.#giveAll('folder')
+  }
+
+  mount(path: string, device: string): void {
+    this.#take({ what: 'mount', path, device }, `mount ${path}`)
+  }
+
+  mountsGone(): void {
+    this.#giveAll('mount')
+  }
+
+  /** Takes the entry off the disk, unless something in it was not given back: that is for the next run. `noSessions`: the servers said that they have none. */
+  end(noSessions = false): void {
+    if (this.#fd === undefined) return
+    closeSync(this.#fd)
+    this.#fd = undefined
+    if (noSessions) for (const what of this.#held.keys()) if (what.startsWith('session ')) this.#held.delete(what)
+    if (this.#held.size === 0) this.place?.remove(this.run)
+  }
+
+  #take(line: Line, what: string): void {
+    this.#held.set(what, line)
+    this.#write(line)
+  }
+
+  #give(line: Line, what: string): void {
+    if (!this.#held.delete(what)) return
+    this.#write(line)
+    if (this.#size > COMPACT_SIZE || this.#held.size === 0) this.#shorten()
+  }
+
+  /** A run that waits for a seat logs in again and again. */
+  #shorten(): void {
+    if (this.#fd === undefined) return
+    try {
+      if (this.#held.size === 0) {
+        ftruncateSync(this.#fd, this.#head.length)
+        this.#size = this.#head.length
+        this.#torn = false
+      } else this.#rewrite([...this.#held.values()])
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** Puts a file in place of it that says the same in fewer lines: it is there whole, or not at all. */
+  #rewrite(lines: readonly Line[]): void {
+    const [file, draft] = [this.place!.file(this.run), this.place!.file(`${this.run}~${this.run}`)]
+    const fd = openSync(draft, 'ax', 0o600)
+    const bytes = Buffer.concat([this.#head, ...lines.map(bytesOf)])
+    writeSync(fd, bytes)
+    fdatasyncSync(fd)
+    renameSync(draft, file)
+    closeSync(this.#fd!)
+    this.#fd = fd
+    this.#size = bytes.length
+    this.#torn = false
+  }
+
+  #giveAll(kind: 'folder' | 'mount'): void {
+    for (const what of this.#held.keys()) if (what.startsWith(`${kind} `)) this.#give({ what: `no-${kind}`, path: what.slice(kind.length + 1) }, what)
+  }
+
+  #write(line: Line): void {
+    if (this.#fd === undefined) return
+    try {
+      this.#put(line)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** Behind one that was cut off a line begins anew. */
+  #put(line: Head | Line): void {
+    const bytes = this.#torn ? Buffer.concat([NEWLINE, bytesOf(line)]) : bytesOf(line)
+    this.#torn = true
+    const written = writeSync(this.#fd!, bytes)
+    this.#size += written
+    if (written !== bytes.length) throw new Error('the disk is full')
+    this.#torn = false
+  }
+
+  /** What is in it stays, and what comes is tried. */
+  #fail(thrown: unknown): void {
+    if (this.#failed) return
+    this.#failed = true
+    this.#warn(
+      `the journal cannot be written (${errnoOf(thrown) ?? asError(thrown).message}): should this machine lose its power, the server keeps the seat until it notices`,
+      'let XDG_STATE_HOME name a folder of yours on a disk that can be written to',
+    )
+  }
+}
+
+function bytesOf(line: Head | Line): Buffer {
+  return Buffer.from(`${JSON.stringify(line)}\n`)
+}
+
+/** A name is on disk when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const fd = openSync(path, 'r')
+  try {
+    await sync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

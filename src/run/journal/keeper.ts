@@ -1,0 +1,96 @@
+import type { SessionBook } from '../../smb/lifeline/login.ts'
+import type { Connection, ServerId } from '../../smb/resources.ts'
+import type { Entry, SessionLine } from './entry.ts'
+import type { Journal } from './journal.ts'
+import type { Claimed } from './place.ts'
+
+/** Whose sessions on which server. */
+export interface Account {
+  readonly server: string
+  readonly user: string
+  readonly domain: string
+}
+
+/** No server holds a dead client's session for so long, ms; and one that starts anew may give its id to another. */
+const FORGOTTEN_MS = 24 * 3600 * 1000
+/** So many are ended by one login, and more by the next one. */
+const MAX_ORPHANS = 64
+
+/** The sessions of a dead run that its servers may still hold. */
+export function held({ sessions }: Pick<Entry, 'sessions'>): readonly SessionLine[] {
+  return sessions.filter(({ at }) => Date.now() - at < FORGOTTEN_MS)
+}
+
+/** Keeps account of the sessions of one user on one server: those of this run, and those of dead runs, which its login ends. */
+export class Keeper implements SessionBook {
+  readonly #journal: Journal
+  readonly #account: Account
+  /** Entries of dead runs that are ours while we log in, by the ids of their sessions. */
+  readonly #orphans = new Map<bigint, Claimed>()
+  readonly #ended = new Set<bigint>()
+
+  constructor(journal: Journal, account: Account) {
+    this.#journal = journal
+    this.#account = account
+  }
+
+  orphans({ serverId }: Connection): readonly bigint[] {
+    if (serverId === undefined) return []
+    const { place, run } = this.#journal
+    const server = written(serverId)
+    const ours = (line: SessionLine): boolean => sameServer(line, { ...server, server: this.#account.server }) && sameAccount(line, this.#account)
+    for (const filed of this.#journal.others()) {
+      if (this.#orphans.size >= MAX_ORPHANS) break
+      if (filed.verdict.state !== 'dead' || filed.entry === undefined || !held(filed.entry).some(ours)) continue
+      const claimed = place?.claim(filed, run)
+      if (claimed !== undefined) for (const line of held(claimed.entry).filter(ours)) this.#orphans.set(idOf(line), claimed)
+    }
+    return [...this.#orphans.keys()]
+  }
+
+  async taking({ serverId }: Connection, id: bigint): Promise<void> {
+    if (serverId !== undefined) await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16) })
+  }
+
+  gone(id: bigint): void {
+    if (this.#orphans.has(id)) this.#ended.add(id)
+    else this.#journal.sessionGone(id.toString(16))
+  }
+
+  /** What the login did not end is left to others. */
+  settled(): void {
+    for (const claimed of new Set(this.#orphans.values())) {
+      const { sessions, folders, mounts } = claimed.entry
+      const gone = sessions.filter(line => this.#ended.has(idOf(line)))
+      const left = held({ sessions: sessions.filter(line => !gone.includes(line)) })
+      this.#journal.place?.settle(
+        claimed,
+        gone.map(({ id }) => ({ what: 'no-session', id })),
+        left.length + folders.length + mounts.length === 0,
+      )
+    }
+    this.#orphans.clear()
+    this.#ended.clear()
+  }
+}
+
+function idOf({ id }: SessionLine): bigint {
+  return BigInt(`0x${id}`)
+}
+
+function written({ guid, started }: ServerId): Pick<SessionLine, 'guid' | 'serverStart'> {
+  return { guid: guid.toString('hex'), serverStart: String(started) }
+}
+
+/** By its guid, whatever it is called; by its name where it has none. One that was started since then has none of the sessions from before. */
+function sameServer(one: SessionLine, other: Pick<SessionLine, 'guid' | 'serverStart' | 'server'>): boolean {
+  if (one.guid !== other.guid) return false
+  if (/^0+$/.test(one.guid) && one.server.toLowerCase() !== other.server.toLowerCase()) return false
+  return one.serverStart === other.serverStart || one.serverStart === '0' || other.serverStart === '0'
+}
+
+/** The server looks whether they are the same user; a domain may be left out. */
+function sameAccount(one: Pick<SessionLine, 'user' | 'domain'>, other: Account): boolean {
+  const equal = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+  return equal(one.user, other.user) && (equal(one.domain, other.domain) || one.domain === '' || other.domain === '')
+}

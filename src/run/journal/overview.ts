@@ -1,0 +1,50 @@
+import { held } from './keeper.ts'
+import { here } from './origin.ts'
+import { type Filed, Place } from './place.ts'
+
+/** A run as its entry tells of it; null where the entry cannot be read. */
+export interface Known {
+  readonly run: string
+  /** live: it runs; dead: it does not, and what it left is given back by the next run and by `reap`; unknown: nothing is proven, and nothing is touched. */
+  readonly state: 'live' | 'dead' | 'unknown'
+  /** Of what is unknown. */
+  readonly why: string | null
+  /** Of a live run on this machine. */
+  readonly pid: number | null
+  readonly host: string | null
+  /** ISO 8601 */
+  readonly began: string | null
+  readonly program: string | null
+  readonly shares: readonly string[]
+  readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
+  readonly mounts: readonly string[]
+  readonly folders: readonly string[]
+}
+
+/** Every entry of this user's journal, the oldest first. */
+export function known(env: Readonly<Record<string, string | undefined>>): readonly Known[] {
+  const all = Place.find(env)?.list() ?? []
+  return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
+}
+
+function knownOf({ name, entry, verdict }: Filed): Known {
+  const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
+  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], sessions: [], mounts: [], folders: [] }
+  const { origin, began, program, shares, mounts, folders } = entry
+  return {
+    ...told,
+    pid: origin.boot === here().boot ? origin.pid : null,
+    host: origin.host,
+    began: Number.isNaN(new Date(began).valueOf()) ? null : new Date(began).toISOString(),
+    program,
+    shares,
+    sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
+    mounts: mounts.map(({ path }) => path),
+    folders,
+  }
+}
+
+/** As `--user` takes it. */
+function accountOf(user: string, domain: string): string {
+  return user === '' ? '(nobody)' : domain === '' ? user : `${domain}/${user}`
+}

@@ -1,0 +1,68 @@
+import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
+import type { Entry, Line } from './journal/entry.ts'
+import { held } from './journal/keeper.ts'
+import { here } from './journal/origin.ts'
+import type { Filed, Place } from './journal/place.ts'
+
+/** What was done about a dead run's entry. */
+export interface Reaped {
+  /** Its id. */
+  readonly dead: string
+  /** What was there and is no more: `folder /run/user/1000/nbtrun/7f3a0b1c`. */
+  readonly gone: readonly string[]
+  /** What cannot be given back here, and what to do. */
+  readonly left: readonly string[]
+}
+
+export interface ReapOptions {
+  /** The run that claims, or an id like one. */
+  readonly by: string
+  readonly runtimeDir: string | undefined
+  /**
+   * A session of a run that died in this boot counts as given back: the kernel closed its connection, which tells the server, unless nothing passed between them
+   * just then. Otherwise it is left to a login, as one from before a power cut is.
+   */
+  readonly connectionsFell: boolean
+}
+
+/**
+ * Gives back what a dead run left on this machine: mappings, then folders. Its sessions are the business of a login. Of several who try it at once one does it.
+ * Undefined where there is nothing to do, or somebody else does it.
+ */
+async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
+  if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
+  const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
+  if (mayHold(filed.entry) && filed.entry.folders.length + filed.entry.mounts.length === 0) return undefined
+  const claimed = place.claim(filed, by)
+  if (claimed === undefined) return undefined
+  const { entry } = claimed
+  const whose = { run: entry.run, runtimeDir }
+  const gone: string[] = []
+  const left: string[] = []
+  const lines: Line[] = []
+  const note = (what: string, fate: Fate, line: Line): void => {
+    if (!fate.gone) return void left.push(fate.why)
+    if (fate.found) gone.push(what)
+    lines.push(line)
+  }
+  for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
+  const mapped = left.length > 0
+  // the folder of all runs comes first in an entry, and goes last; what stays is said once, for nobody will do more about it
+  if (!mapped)
+    for (const path of [...entry.folders].reverse()) {
+      note(`folder ${path}`, endFolder(path, whose), { what: 'no-folder', path })
+      lines.push({ what: 'no-folder', path })
+    }
+  place.settle(claimed, lines, !mapped && !mayHold(entry))
+  return { dead: entry.run, gone, left }
+}
+
+/** The same for all the dead of a journal. */
+export async function reapPlace(place: Place, options: ReapOptions): Promise<readonly Reaped[]> {
+  const reaped: Reaped[] = []
+  for (const filed of place.list()) {
+    const one = await reapHere(place, filed, options)
+    if (one !== undefined) reaped.push(one)
+  }
+  return reaped
+}

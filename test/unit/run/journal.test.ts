@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
+import { Journal } from '../../../src/run/journal/journal.ts'
+import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
+import { known } from '../../../src/run/journal/overview.ts'
+import { Place } from '../../../src/run/journal/place.ts'
+import { reapPlace } from '../../../src/run/reap.ts'
+
+let base: string
+let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
+let warnings: string[]
+
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), 'nbtrun-journal-'))
+  env = { XDG_STATE_HOME: join(base, 'state'), XDG_RUNTIME_DIR: join(base, 'run') }
+  mkdirSync(env.XDG_RUNTIME_DIR, { mode: 0o700 })
+  warnings = []
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const place = (): Place => Place.make(env)
+const open = (run = '0000000a'): Journal =>
+  new Journal({ run, shares: ['//srv/app'], program: '/opt/app', env, warn: (message, hint) => warnings.push(`${message}; ${hint}`) })
+const session = (id: string): Omit<SessionLine, 'what' | 'at'> => ({ server: 'srv', guid: 'ab'.repeat(16), serverStart: '0', user: 'alice', domain: 'LAB', id })
+/** The entry of a run of this machine's last boot, with lines of its own. */
+function dead(run: string, lines: readonly object[] = [], origin: Partial<Origin> = {}): string {
+  const head = { journal: 1, run, origin: { ...here(), boot: 'before', ...origin }, began: Date.now(), shares: ['//srv/app'], program: 'app' }
+  const file = place().file(run)
+  writeFileSync(file, [head, ...lines].map(line => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 })
+  return file
+}
+const reap = (connectionsFell = false) => reapPlace(place(), { by: '0000000f', runtimeDir: env.XDG_RUNTIME_DIR, connectionsFell })
+const files = (): string[] => readdirSync(place().path)
+
+test('an entry is private, says what is held and no more, and goes when all was given back', async () => {
+  const journal = open()
+  await journal.session(session('1f'))
+  journal.folder('/run/x')
+  const { path } = place()
+  assert.deepEqual(
+    [path, join(path, '..'), join(path, '0000000a')].map(each => (statSync(each).mode & 0o777).toString(8)),
+    ['700', '700', '600'],
+  )
+  const entry = parseEntry(readFileSync(join(path, '0000000a'), 'utf8'))
+  assert.deepEqual(
+    [entry.run, entry.origin, entry.program, entry.shares, entry.folders, entry.sessions.map(({ id, user }) => [id, user])],
+    ['0000000a', here(), 'app', ['//srv/app'], ['/run/x'], [['1f', 'alice']]],
+  )
+  journal.foldersGone()
+  assert.deepEqual(parseEntry(readFileSync(join(path, '0000000a'), 'utf8')).folders, [])
+  journal.sessionGone('1f')
+  journal.end()
+  assert.deepEqual([files(), warnings], [[], []])
+})
+
+test('what was not given back stays in it for the next run', async () => {
+  const journal = open()
+  await journal.session(session('1f'))
+  await journal.session(session('2f'))
+  journal.sessionGone('1f')
+  journal.end()
+  assert.deepEqual(
+    parseEntry(readFileSync(place().file('0000000a'), 'utf8')).sessions.map(({ id }) => id),
+    ['2f'],
+  )
+  assert.deepEqual(
+    known(env).map(({ run, state }) => [run, state]),
+    [['0000000a', 'live']],
+  )
+})
+
+test('an entry of a run that logs in again and again stays short, and says what is held', async () => {
+  const journal = open()
+  const size = (): number => statSync(place().file('0000000a')).size
+  const head = size()
+  for (let i = 1; i <= 300; i++) {
+    await journal.session(session(i.toString(16)))
+    journal.sessionGone(i.toString(16))
+  }
+  assert.equal(size(), head)
+  await journal.session(session('ffff'))
+  for (let i = 0; i < 3000; i++) {
+    journal.folder(`/run/user/1000/nbtrun/${i}`)
+    journal.foldersGone()
+  }
+  assert.ok(size() < 100 * 1024, `${size()}`)
+  const { run, sessions, folders } = parseEntry(readFileSync(place().file('0000000a'), 'utf8'))
+  assert.deepEqual([run, sessions.map(({ id }) => id), folders, files(), warnings], ['0000000a', ['ffff'], [], ['0000000a'], []])
+  journal.sessionGone('ffff')
+  journal.end()
+  assert.deepEqual(files(), [])
+})
+
+test('a line that was cut off was written before the thing was taken; the rest counts', () => {
+  const file = dead('0000000b', [
+    { what: 'folder', path: '/a' },
+    { what: 'session', ...session('3'), at: Date.now() },
+  ])
+  truncateSync(file, statSync(file).size - 5)
+  const entry = parseEntry(readFileSync(file, 'utf8'))
+  assert.deepEqual([entry.folders, entry.sessions], [['/a'], []])
+})
+
+test('who is dead, who lives, and of whom nothing is known', () => {
+  const me = here()
+  const gone = spawnSync('true').pid
+  const verdict = (origin: Partial<Origin>): string => {
+    const found = judge({ ...me, ...origin })
+    return 'why' in found ? found.why : found.state
+  }
+  assert.equal(verdict({}), 'live')
+  assert.equal(verdict({ start: '1' }), 'dead', 'the pid is another process')
+  assert.equal(verdict({ pid: gone }), 'dead')
+  assert.equal(verdict({ pid: gone, host: 'renamed', machine: '' }), 'dead', 'the same boot is the same machine')
+  assert.match(verdict({ pid: gone, pids: 'pid:[1]' }), /another pid namespace/)
+  assert.match(verdict({ pid: gone, pids: '' }), /another pid namespace/)
+  assert.match(verdict({ uid: me.uid + 1 }), /another user/)
+  const machine = 'a'.repeat(32)
+  const then = (origin: Partial<Origin>): string => {
+    const found = judge({ ...me, machine, boot: 'before', ...origin }, { ...me, machine })
+    return 'why' in found ? found.why : found.state
+  }
+  assert.equal(then({}), 'dead')
+  assert.match(then({ machine: 'b'.repeat(32), host: 'other' }), /on another machine \(other\)/)
+  assert.match(then({ host: 'other' }), /another name of the machine \(other\)/)
+  assert.match(then({ machine: '' }), /without a machine-id/)
+})
+
+test('the folders of a dead run go, and its entry with them', async () => {
+  const home = join(env.XDG_RUNTIME_DIR, 'nbtrun')
+  const folder = join(home, '0000000b')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  dead(
+    '0000000b',
+    [home, folder].map(path => ({ what: 'folder', path })),
+  )
+  assert.deepEqual(await reap(), [{ dead: '0000000b', gone: [`folder ${folder}`, `folder ${home}`], left: [] }])
+  assert.deepEqual([existsSync(home), files()], [false, []])
+})
+
+test('no entry makes us touch anything outside of our own folders, links and other runs included', async () => {
+  const home = join(env.XDG_RUNTIME_DIR, 'nbtrun')
+  const [outside, others, linked] = [join(base, 'mine'), join(home, '0000000c'), join(base, 'linked')]
+  for (const path of [outside, others, linked]) mkdirSync(path, { recursive: true, mode: 0o700 })
+  symlinkSync(linked, join(home, '0000000b'))
+  symlinkSync(home, join(base, 'way'))
+  const wanted = [outside, others, join(home, '0000000b'), join(base, 'way', '0000000c'), `${home}/0000000b/../0000000c`, '/', '/tmp', `${home}/../../linked`]
+  dead('0000000b', [...wanted.map(path => ({ what: 'folder', path })), { what: 'mount', path: '/', device: '0:1' }])
+  const [reaped] = await reap()
+  assert.deepEqual(reaped?.gone, [])
+  for (const path of [outside, others, linked, join(home, '0000000b')]) assert.ok(existsSync(path), path)
+  assert.deepEqual(files(), [], 'said once, and no more')
+})
+
+test('a run that has something in its folder keeps it', async () => {
+  const folder = join(env.XDG_RUNTIME_DIR, 'nbtrun', '0000000b')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  writeFileSync(join(folder, 'precious'), '')
+  dead('0000000b', [{ what: 'folder', path: folder }])
+  await reap()
+  assert.ok(existsSync(join(folder, 'precious')))
+})
+
+test('what is no proper entry is listed with the reason, and stays', async () => {
+  const { path } = place()
+  const [head] = readFileSync(dead('00000001'), 'utf8').split('\n')
+  const file = (name: string, text: string | Buffer, mode = 0o600): void => {
+    writeFileSync(join(path, name), text)
+    chmodSync(join(path, name), mode)
+  }
+  file('00000002', 'rubbish\n')
+  file('00000003', Buffer.alloc(MAX_ENTRY + 1, 0x20))
+  file('00000004', `${head}\n`.replace('00000001', '00000004'), 0o622)
+  file('00000005', `${head}\n`)
+  file('00000006', `${head!.replace('"journal":1', '"journal":2')}\n`)
+  file('00000007', `${head!.replace(/"pid":\d+/, '"pid":-1')}\n`)
+  file('00000008', '')
+  file('..nonsense', '')
+  symlinkSync('/etc/passwd', join(path, '00000009'))
+  mkdirSync(join(path, '0000000c'))
+  spawnSync('mkfifo', [join(path, '0000000d')])
+  const before = files()
+  await reap()
+  const told = Object.fromEntries(known(env).map(({ run, state, why }) => [run, `${state}: ${why}`]))
+  assert.deepEqual(told, {
+    '..nonsense': 'unknown: it is no entry of the journal',
+    '00000002': 'unknown: it cannot be read',
+    '00000003': 'unknown: it is too long',
+    '00000004': 'unknown: others may write to it',
+    '00000005': 'unknown: it names another run than its file',
+    '00000006': 'unknown: it is of another version of nbtrun',
+    '00000007': 'unknown: it cannot be read',
+    '00000008': 'unknown: it cannot be read',
+    '00000009': 'unknown: it cannot be read (ELOOP)',
+    '0000000c': 'unknown: it is no file',
+    '0000000d': 'unknown: it is no file',
+  })
+  assert.deepEqual(
+    files(),
+    before.filter(name => name !== '00000001'),
+  )
+  // one that was never begun is nobody's after a while
+  utimesSync(join(path, '00000008'), 1, 1)
+  await reap()
+  assert.ok(!existsSync(join(path, '00000008')))
+})
+
+test('of several who would give back one entry one does', () => {
+  dead('0000000b')
+  const [filed] = place().list()
+  const won = ['0000000c', '0000000d', '0000000e'].map(by => place().claim(filed!, by))
+  assert.deepEqual(
+    won.map(claimed => claimed?.name),
+    ['0000000b~0000000c', undefined, undefined],
+  )
+})
+
+test('an entry whose taker lives is left to it; one whose taker is dead is taken anew', async () => {
+  dead('0000000b', [{ what: 'session', ...session('5'), at: Date.now() }])
+  const taker = open('0000000c')
+  const [filed] = place()
+    .list()
+    .filter(({ name }) => name === '0000000b')
+  assert.equal(place().claim(filed!, '0000000c')?.name, '0000000b~0000000c')
+  const state = () => known(env).find(({ run }) => run === '0000000b')
+  assert.deepEqual([state()?.state, state()?.why], ['unknown', 'run 0000000c gives it back'])
+  taker.end()
+  assert.equal(state()?.state, 'dead')
+  dead('0000000c')
+  assert.equal(state()?.state, 'dead')
+  const entry: Entry | undefined = place().claim(
+    place()
+      .list()
+      .find(({ name }) => name.startsWith('0000000b'))!,
+    '0000000d',
+  )?.entry
+  assert.equal(entry?.sessions.length, 1)
+})
+
+test('sessions of a dead run are kept for a login, and forgotten after a day', async () => {
+  const day = 25 * 3600 * 1000
+  dead('0000000b', [{ what: 'session', ...session('5'), at: Date.now() - day }])
+  dead('0000000c', [
+    { what: 'session', ...session('6'), at: Date.now() },
+    { what: 'folder', path: '/nowhere/at/all' },
+  ])
+  await reap()
+  assert.deepEqual(files(), ['0000000c'])
+  assert.deepEqual(
+    known(env).map(({ sessions }) => sessions.map(({ id }) => id)),
+    [['6']],
+  )
+})
+
+test('a session of this boot fell with its connection, where it is told so; one from before did not', async () => {
+  const line = { what: 'session', ...session('5'), at: Date.now() }
+  dead('0000000b', [line], { boot: here().boot, start: '1' })
+  dead('0000000c', [line])
+  await reap()
+  assert.deepEqual(files(), ['0000000b', '0000000c'])
+  await reap(true)
+  assert.deepEqual(files(), ['0000000c'])
+})
+
+test('a journal that cannot be made is said once, with the cure, and the run goes on', async () => {
+  writeFileSync(env.XDG_STATE_HOME, 'a file in the way')
+  const journal = open()
+  await journal.session(session('1'))
+  journal.folder('/x')
+  journal.end()
+  assert.deepEqual(warnings, [
+    'the journal cannot be written (ENOTDIR): should this machine lose its power, the server keeps the seat until it notices; let XDG_STATE_HOME name a folder of yours on a disk that can be written to',
+  ])
+})
+
+test('a folder that others may look into is not used', () => {
+  const { path } = place()
+  for (const folder of [path, dirname(path)]) {
+    chmodSync(folder, 0o755)
+    assert.equal(Place.find(env), undefined)
+    assert.throws(() => Place.make(env), /is open to others/)
+    chmodSync(folder, 0o700)
+  }
+  assert.equal(Place.find(env)?.path, path)
+})
