@@ -22,6 +22,10 @@ export function strictYargs(words: readonly string[]): Argv {
     .updateStrings({
       'Unknown argument: %s': { one: 'no such option or word: %s', other: 'no such options or words: %s' },
       'Not enough arguments following: %s': 'no value follows --%s',
+      'Not enough non-option arguments: got %s, need at least %s': {
+        one: 'a word is missing behind the command',
+        other: 'a word is missing behind the command',
+      },
       'Missing argument value: %s': { one: 'no value follows --%s', other: 'no value follows --%s' },
     } as unknown as Record<string, string>)
     .wrap(80)

@@ -1,4 +1,5 @@
 import { NbtrunError } from '../base/errors.ts'
+import { nearest } from './nearest.ts'
 import { LANGUAGES } from './quoting.ts'
 import { shown } from './values.ts'
 
@@ -76,7 +77,12 @@ export type TemplateName = keyof typeof TEMPLATES
 /** `login` and `login.sh` name the same. */
 export function templateName(word: string): TemplateName {
   const name = (Object.keys(TEMPLATES) as TemplateName[]).find(key => key === word || TEMPLATES[key].file === word)
-  if (name === undefined) throw new NbtrunError('USAGE', `there is no template ${shown(word)}`, { hint: 'nbtrun script --list' })
+  if (name === undefined) {
+    const meant = nearest(word, Object.keys(TEMPLATES))
+    throw new NbtrunError('USAGE', `there is no template ${shown(word)}`, {
+      hint: `${meant === undefined ? '' : `did you mean ${meant}? `}nbtrun script --list`,
+    })
+  }
   return name
 }
 

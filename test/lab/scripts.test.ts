@@ -40,6 +40,25 @@ describe('a script from a template', { skip: noLab }, () => {
     await nothingLeft(lab)
   })
 
+  test('metered-launcher.sh waits for a seat, takes it when it is free, and says when there is none in time', async () => {
+    const holder = lab.spawn('client1', ['nbtrun', '--share', '//srv/cad', '--auth-file', lab.authFile(), '--', 'sh', '-c', 'echo held; read -r line'])
+    for await (const chunk of holder.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('held')) break
+    const launcher = async (wait: string): Promise<string> => {
+      const file = here(lab, `cad-${wait}.sh`)
+      const options = ['--share', '//srv/cad', '--auth-file', lab.authFile(), '--wait', wait]
+      assert.equal((await run(['nbtrun', 'script', 'metered-launcher', '--out', file, ...options, '--', 'true'])).code, 0)
+      return file
+    }
+    const { code, stderr } = await run(['sh', await launcher('200ms')])
+    assert.equal(code, 75)
+    assert.match(stderr, /^nbtrun: [^\n]*\/\/srv\/cad[^\n]*\nAll seats are taken\. Please try again when a colleague has closed the program\.\n$/)
+    const waiting = run(['sh', await launcher('50s')])
+    holder.stdin?.end('\n')
+    assert.equal((await waiting).code, 0)
+    await holder
+    await nothingLeft(lab)
+  })
+
   test('launcher.desktop runs the program, started by GLib', { skip: missing('desktop') }, async () => {
     const file = await written('desktop', 'launcher.desktop', '0', '%F $HOME')
     const { stdout } = await run(['sh', '-c', '{ gio launch "$0" 2>&1 || echo failed; } | cat', file])

@@ -78,7 +78,7 @@ test('a variable that the file leaves open is defined on the line, and its value
 
 test('what cannot be read or is not named is one line', () => {
   for (const [words, line] of [
-    [['import'], /Not enough|no batch file/],
+    [['import'], /a word is missing behind the command/],
     [['import', join(folder, 'nothing.bat')], /nothing\.bat cannot be read \(ENOENT\)/],
     [['import', PAYROLL, '--print', 'poem'], /print/],
     [['import', PAYROLL, '--define', 'gehe1m'], /--define must be NAME=VALUE/],

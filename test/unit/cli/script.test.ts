@@ -135,6 +135,7 @@ test('what a run would refuse does not get into a script', () => {
     [['login', '--password', 'gehe1m'], /--password-file/],
     [['login', '--', 'a\nb'], /control character/],
     [['nope'], /there is no template nope; nbtrun script --list/],
+    [['lgoin'], /there is no template lgoin; did you mean login\? nbtrun script --list/],
     [[], /no template is named/],
     [['login', 'logon'], /no such option or word: logon/],
     [['login', '--frob'], /no such option or word: frob/],

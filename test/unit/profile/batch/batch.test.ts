@@ -56,6 +56,12 @@ test('a password among the words of the program, or in its environment, is not h
   assert.deepEqual([found.env, found.program, lost(found)], [[], undefined, [1, 3]])
 })
 
+test('a password that is a common word does not stand in the way of the program', () => {
+  const found = read('net use A: \\\\s\\app app /user:app', 'A:\\app.exe /app:1 xapp')
+  assert.deepEqual([found.password, found.shares, found.program], ['app', ['//s/app'], undefined])
+  assert.deepEqual(read('net use A: \\\\s\\app app', 'A:\\app.exe xapp').program, ['{mount}/app.exe', 'xapp'])
+})
+
 test('waits: before the mapping for the network, in between for nothing, behind the program its grace', () => {
   for (const [wait, seconds] of [
     ['ping -n 6 127.0.0.1 >nul', 5],
