@@ -100,6 +100,7 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
       const file = here(lab, `${name}.events`)
       const call = lab.spawn('client1', words(lab, program, { options: [...options, '--events', file] }))
       for await (const chunk of call.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+      while (!readFileSync(file, 'utf8').includes('"launched"')) await pause(20) // the program may be quicker than what is told of it
       await lab.stopSmbd('srv', 'SIGKILL')
       await lab.startSmbd('srv')
       call.stdin?.end('\n')

@@ -16,7 +16,14 @@ after(() => rmSync(folder, { recursive: true }))
 const bin = join(folder, 'bin'),
   record = join(folder, 'record'),
   told = join(folder, 'told')
-const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: folder, RECORD: record, TOLD: told, LANG: 'C.UTF-8' }
+const env = {
+  PATH: `${bin}:/usr/bin:/bin`,
+  HOME: folder,
+  RECORD: record,
+  TOLD: told,
+  LANG: 'C.UTF-8',
+  ANSIBLE_REMOTE_TEMP: join(folder, 'ansible'), // else in the home of the user database, which the root of a user namespace cannot write to
+}
 const SEED = 231_795
 const WORDS = [...HOSTILE, ...PERCENT, ...randomWords(SEED, 200)]
 const OPTIONS = ['--share', "//srv/it's $HOME 5% & more", '--auth-file', 'a b']
