@@ -34,14 +34,14 @@ test('all nineteen signatures of the recorded conversation are right', () => {
   assert.equal(signed.length, 19)
 })
 
-test('every changed bit is found, and what is too short has no signature', () => {
+test('every changed bit of every signed message is found, and what is too short has no signature', () => {
   const signer = new Smb1Signer(Buffer.from(SIGNED.sessionKey))
-  const [sequence, text] = TREE_DISCONNECTS[1]
-  for (let bit = 0; bit < text.length * 4; bit++) {
-    const message = hex(text)
-    message[bit >> 3]! ^= 1 << (bit & 7)
-    assert.equal(signer.verify(message, sequence), false, `bit ${bit}`)
-  }
+  for (const [i, { bytes }] of linesOf('smb1_ntlmssp_signed').slice(5).entries())
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      const message = Buffer.from(bytes)
+      message[bit >> 3]! ^= 1 << (bit & 7)
+      assert.equal(signer.verify(message, i + 1), false, `message ${i}, bit ${bit}`)
+    }
   assert.equal(signer.verify(Buffer.alloc(31), 1), false)
 })
 
