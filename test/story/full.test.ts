@@ -27,6 +27,7 @@ const WHERE = { 'session setup': COMMAND.SESSION_SETUP, 'tree connect': COMMAND.
 describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout: 110_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
+  const state = mkdtempSync(join(tmpdir(), 'story-state-'))
   before(async () => {
     lab = await startLab({
       servers: { srv: { global: ['map to guest = Bad User', 'guest account = nobody'], shares: { open: ['guest ok = yes'] } } },
@@ -37,7 +38,8 @@ describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout
     await lab.server().untilSessions(0, 5000)
     lab.dispose()
     assert.deepEqual(readdirSync(place), [], 'folders of runs')
-    rmSync(place, { recursive: true })
+    assert.deepEqual(readdirSync(join(state, 'nbtrun', 'journal')), [], 'the journal')
+    for (const folder of [place, state]) rmSync(folder, { recursive: true })
   })
 
   /** The real server, in whose mouth this refusal is put in the first `times` connections. Guests, as nothing of theirs is signed. */
@@ -60,7 +62,7 @@ describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout
   async function run({ port }: Proxy, ...options: string[]): Promise<{ exitCode: number | undefined; stderr: string; receipt: Receipt }> {
     const file = join(tmpdir(), `story-full-${port}.json`)
     const words = ['--share', '//127.0.0.1/open', '--port', `${port}`, '--guest', '--mapping', 'none', '--grace', '0', '--receipt', file]
-    const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, HOME: place }
+    const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, XDG_STATE_HOME: state, HOME: place }
     try {
       const nbtrun = join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js')
       const { exitCode, stderr } = await execa(nbtrun, [...words, ...options, '--', 'true'], { reject: false, timeout: 60_000, env, extendEnv: false })
