@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { Followers } from '../followers.ts'
 import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
@@ -10,6 +9,7 @@ import { loadNative } from './native.ts'
 import { openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
+import { runTool } from './run-tool.ts'
 import { type Mounter, rootMounter, unmount, userMounter } from './shared-mount.ts'
 import { findTools, mayMount } from './tools.ts'
 
@@ -36,7 +36,7 @@ export async function openShared({ points, serve, signal, blocking = false, runI
   signal.throwIfAborted()
   const root = mayMount()
   requireFuse()
-  const tools = findTools('a shared mapping', ['env', 'setpriv'])
+  const tools = findTools('a shared mapping', ['env', 'setpriv', 'test'])
   const native = root ? await loadNative().catch(() => undefined) : await loadNative()
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)
   native?.becomeSubreaper()
@@ -55,8 +55,9 @@ export async function openShared({ points, serve, signal, blocking = false, runI
       mounted.push({ point, server, device })
       if (device !== undefined) onMount(point.path, device)
       signal.throwIfAborted()
-      // without this first GETATTR the kernel believes the root to be root's
-      await stat(point.path).catch((cause: unknown) => {
+      // Without this first GETATTR the kernel believes the root to be root's. Not by a thread of ours: killed while it waits for us, it could never die,
+      // and would hold the mapping and its users with it.
+      await runTool([tools.test, '-d', point.path]).catch((cause: unknown) => {
         throw impossible('other', `the mapping failed (${point.path} does not answer)`, undefined, cause)
       })
     }

@@ -12,6 +12,7 @@ const PACKAGES = {
   sh: 'dash',
   grep: 'grep',
   sleep: 'coreutils',
+  test: 'coreutils',
   env: 'coreutils',
   fusermount3: 'fuse3',
 } as const
