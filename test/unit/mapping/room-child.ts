@@ -35,8 +35,12 @@ const point = (name = 'a point'): Point => {
   return { files: { label: '//srv/my app' } as unknown as Point['files'], path, readOnly: false }
 }
 const serve: (attach: Attach, point: Point) => FuseServerLike = serveFlat(FILES, process.getuid?.() ?? 0)
-const open = (points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> =>
-  openRoom(WAY, { points, serve, signal, blocking, killAfterMs: 5000 })
+const rooms: Mapping[] = []
+async function open(points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> {
+  const room = await openRoom(WAY, { points, serve, signal, blocking, killAfterMs: 5000 })
+  rooms.push(room)
+  return room
+}
 
 function start(
   room: Mapping,
@@ -234,6 +238,7 @@ if (only === 'orphan') {
   for (const [name, story] of Object.entries(stories)) {
     if (process.env['PROGRESS'] !== undefined) console.error(name)
     results[name] = await story().catch((error: unknown) => ({ error: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) }))
+    for (const room of rooms.splice(0)) await room.end() // or its guardian waits
   }
   console.log(JSON.stringify(results))
   rmSync(base, { recursive: true })
