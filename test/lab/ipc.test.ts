@@ -21,7 +21,8 @@ describe('nbtrun ipc', { skip: noLab, timeout: 60_000 }, () => {
       const open = await app.files.open('held', { write: true, disposition: 'open-or-create' })
       const one = await ipc('--admin-auth-file', lab.authFile('boss'))
       const [{ address }] = (await lab.server().sessions()) as unknown as [{ address: string }]
-      assert.match(one.stdout, new RegExp(`\nsrv still holds 1 session for LAB/alice:\nCLIENT .*\n${address} +1 +\\d+ s +\\?\n$`))
+      // Samba rounds the moment of a login up: for the rest of that second it says that it has lasted -1 s
+      assert.match(one.stdout, new RegExp(`\nsrv still holds 1 session for LAB/alice:\nCLIENT .*\n${address} +1 +(\\d+ s|\\?) +\\?\n$`))
       const { left: rows } = JSON.parse((await ipc('--json', '--admin-auth-file', lab.authFile('boss'))).stdout) as {
         left: { client: string; opens: number }[]
       }
