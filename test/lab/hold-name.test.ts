@@ -57,7 +57,7 @@ describe('a run with a NetBIOS name', { skip: missing('lab', 'capture'), timeout
 
   /** No session, no name at the name server or on the wire, and nobody on port 137 or 139. */
   async function nothingHeld(client: string, name: string): Promise<void> {
-    await lab.server().untilSessions(0, 1000)
+    await lab.server().untilSessions(0, 3000)
     assert.match(await atWins(name), /name_query failed/)
     assert.match(await byBroadcast(name), /name_query failed/)
     const { stdout } = await lab.run(client, ['sh', '-c', 'cat /proc/net/udp /proc/net/tcp /proc/net/unix'], { user: 'root' })

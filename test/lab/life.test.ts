@@ -28,7 +28,7 @@ describe('the life of a run', { skip: noMapping }, () => {
 
   test('--grace 0: the session is gone when nbtrun is', async () => {
     const { receipt } = await nbtrunReceipt(lab, ['/bin/true'], { options: ['--grace', '0'] })
-    await lab.server().untilWorkers(0, 200)
+    await lab.server().untilWorkers(0, 1000)
     assert.deepEqual([receipt.end, receipt.graceMs], ['acknowledged', 0])
     await nothingLeft(lab)
   })

@@ -170,7 +170,7 @@ describe('without a terminal', { skip: noMapping }, () => {
       process.kill(run.pid!, signal)
       const end = await run
       assert.deepEqual([end.signal, String(end.stderr)], [signal, ''])
-      await lab.server().untilWorkers(0, 200)
+      await lab.server().untilWorkers(0, 1000)
       await nothingLeft(lab)
     })
   }

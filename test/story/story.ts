@@ -67,7 +67,7 @@ export async function nothingHeld(): Promise<void> {
 export async function nothingLeft(lab: Lab): Promise<void> {
   await nothingHeld()
   await lab.server().untilWorkers(0, 1000)
-  await lab.server().untilSessions(0, 1000)
+  await lab.server().untilSessions(0, 3000)
 }
 
 export interface Listener extends AsyncDisposable {
