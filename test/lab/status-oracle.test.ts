@@ -8,6 +8,9 @@ import { namePacket } from '../../src/nbt/name-packets.ts'
 import { parseName } from '../../src/nbt/names.ts'
 import { statusRequest } from '../../src/nbt/name-messages.ts'
 import { connect, type Client } from '../../src/smb/index.ts'
+import type { CommandName as Smb1Command } from '../../src/smb/smb1/header.ts'
+import type { Session as Smb1Session } from '../../src/smb/smb1/session.ts'
+import { andX, empty as emptySmb1 } from '../../src/smb/smb1/simple.ts'
 import type { Session } from '../../src/smb/smb2/session.ts'
 import type { CommandName } from '../../src/smb/smb2/header.ts'
 import { empty } from '../../src/smb/smb2/tree-connect.ts'
@@ -21,7 +24,8 @@ const BOGUS_SESSION = 0xdead_beefn
 describe('the status oracle', { skip: noLab, timeout: 60_000 }, () => {
   let lab: Lab
   before(async () => {
-    lab = await startLab({ servers: { srv: { global: ['admin users = boss'] } }, clients: [] })
+    const old = ['server min protocol = NT1', 'server max protocol = NT1']
+    lab = await startLab({ servers: { srv: { global: ['admin users = boss'] }, srv2: { global: old } }, clients: [] })
   })
   after(() => lab.dispose())
   const login = (user: User): Promise<Client> => connect(lab.server().address, { user, password: lab.password(user), domain: 'LAB' })
@@ -79,6 +83,31 @@ describe('the status oracle', { skip: noLab, timeout: 60_000 }, () => {
     },
   }))
     test(`${what}: answered as it must be, and the teardown is none the worse`, () => bare(use))
+
+  test('in SMB1: its own errors for ids that are none, and trees that survive LOGOFF_ANDX', async () => {
+    const terms = { minDialect: 'NT1', maxDialect: 'NT1' } as const
+    const client = await connect(lab.server('srv2').address, { user: 'alice', password: lab.password(), domain: 'LAB', ...terms })
+    const trees = await Promise.all(['files', 'files', 'files'].map(share => client.tree(share)))
+    const [first, second] = trees.map(({ files }) => (files as unknown as { readonly id: number }).id)
+    const session = client.session as unknown as Smb1Session
+    const ask = async (command: Smb1Command, ids: { readonly uid?: number; readonly tid?: number } = {}): Promise<string> => {
+      const codec = command === 'LOGOFF_ANDX' ? andX : emptySmb1
+      return statusName((await session.connection.request({ command, codec, body: null, uid: Number(session.id), ...ids })).header.status)
+    }
+    assert.ok(first !== undefined && second !== undefined)
+    assert.equal(await ask('TREE_DISCONNECT', { tid: first }), 'STATUS_SUCCESS')
+    for (const tid of [first, 0, BOGUS_TREE]) assert.equal(await ask('TREE_DISCONNECT', { tid }), 'STATUS_SMB_BAD_TID', `TID ${tid}`)
+    assert.equal(await ask('LOGOFF_ANDX'), 'STATUS_SUCCESS', 'while trees are connected')
+    assert.equal(await ask('TREE_DISCONNECT', { tid: second }), 'STATUS_SUCCESS', 'after LOGOFF_ANDX')
+    for (const uid of [Number(session.id), 0, 0xdead]) assert.equal(await ask('LOGOFF_ANDX', { uid }), 'STATUS_SMB_BAD_UID', `UID ${uid}`)
+    await session.echo(5000)
+    const steps = (await client.close()).filter(({ phase }) => phase === 'teardown')
+    assert.ok(
+      steps.every(({ ok }) => ok),
+      `what is gone already is no failure: ${JSON.stringify(steps)}`,
+    )
+    await lab.server('srv2').untilSessions(0)
+  })
 
   test('and all that says so means that what was to be ended is ended', () => {
     assert.ok([STATUS.NETWORK_NAME_DELETED, STATUS.USER_SESSION_DELETED].every(status => ALREADY_GONE.has(status)))

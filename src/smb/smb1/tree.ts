@@ -35,14 +35,15 @@ export class Tree extends Resource implements server.Tree {
   readonly isDisk: boolean
   readonly cipher = undefined
   farewell: string | undefined
-  readonly #tid: number
+  /** TID, the server's number for it. */
+  readonly id: number
 
   private constructor(session: Session, share: string, tid: number, isDisk: boolean) {
     super(`//${session.connection.host}/${share}`, session)
     this.session = session
     this.share = share
     this.isDisk = isDisk
-    this.#tid = tid
+    this.id = tid
   }
 
   static async connect(session: Session, share: string): Promise<Tree> {
@@ -72,7 +73,7 @@ export class Tree extends Resource implements server.Tree {
 
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.session.farewellRequest({ ...call, tid: this.#tid })
+    return this.session.farewellRequest({ ...call, tid: this.id })
   }
 
   /** A path on this share as shown to people. */
