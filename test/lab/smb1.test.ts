@@ -5,10 +5,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { asError } from '../../src/base/errors.ts'
+import { pause } from '../../src/base/time.ts'
 import { type Client, connect, type ConnectOptions, type Files } from '../../src/smb/index.ts'
+import { copyWhile } from '../story/meddling.ts'
 import { type Meddler, proxy } from '../story/proxy.ts'
 import { type Lab, startLab } from './index.ts'
-import { noLab, nothingLeft } from './nbtrun.ts'
+import { nbtrunReceipt, noLab, noMapping, nothingLeft } from './nbtrun.ts'
 
 const NT1 = { minDialect: 'NT1', maxDialect: 'NT1' } as const
 const smb1 = ['server min protocol = NT1', 'raw NTLMv2 auth = yes', 'ntlm auth = yes', 'lanman auth = yes', 'reset on zero vc = yes']
@@ -222,6 +224,28 @@ describe('SMB1', { skip: noLab, timeout: 240_000 }, () => {
       })
       await nothingLeft(lab)
     })
+
+  test('a server that is restarted in the middle of a copy: a new session, and the copy is whole', { skip: noMapping }, async () => {
+    const { said, end } = await copyWhile(lab, 16, ['--server', 'nt4', '--transport', 'tcp'], async () => {
+      await lab.stopSmbd('srv')
+      await pause(700)
+      await lab.startSmbd('srv')
+    })
+    assert.deepEqual([said, end.stderr, end.receipt.reconnects, end.receipt.end], ['0', '', 1, 'acknowledged'])
+    assert.deepEqual(
+      end.receipt.shares.map(({ dialect, signing }) => [dialect, signing]),
+      [['NT1', 'MD5']],
+    )
+  })
+
+  test('whether a session is gone is for administrators to ask', async () => {
+    const options = ['--min-dialect', 'NT1', '--max-dialect', 'NT1', '--mapping', 'none', '--grace', '0', '--verify']
+    const { receipt } = await nbtrunReceipt(lab, ['true'], { options })
+    assert.deepEqual([receipt.verified, receipt.end], [null, 'acknowledged'], receipt.verification ?? '')
+    const asked = await nbtrunReceipt(lab, ['true'], { options: [...options, '--admin-auth-file', lab.authFile('boss')] })
+    assert.deepEqual([asked.receipt.verified, asked.receipt.end], [true, 'acknowledged'], asked.receipt.verification ?? '')
+    await nothingLeft(lab)
+  })
 
   test('what is too weak is refused: no signing where it is required, no encryption, a guest, a wrong password once', async () => {
     const refused = async (options: Partial<ConnectOptions>, code: string): Promise<void> => {
