@@ -7,6 +7,7 @@ import type { Receipt } from '../../src/run/receipt.ts'
 import { encode } from '../../src/base/wire.ts'
 import { parseName } from '../../src/nbt/names.ts'
 import { sessionPacket } from '../../src/nbt/session.ts'
+import { clientEnv } from './client.ts'
 import { judge, type Lab, missing, type RunOptions, startLab, type User } from './index.ts'
 import { LabNode, nmblookup, QUIET } from './nbt-node.ts'
 import { here } from './nbtrun.ts'
@@ -208,8 +209,7 @@ os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.execvp(sys.argv[1], sys.argv[1:])`
     const program = ['sh', '-c', 'ls -l /proc/self/fd/3 2>&1']
     // as root, with alice's folders: the socket is bound before she is who runs
-    const home = lab.host('alpha').folder
-    const env = { HOME: `${home}/home/alice`, USER: 'alice', LOGNAME: 'alice', XDG_RUNTIME_DIR: `${home}/run/alice`, TMPDIR: `${home}/tmp/alice` }
+    const env = clientEnv(lab.host('alpha'), 'alice')
     const all = words('alpha', ['--hold-name', 'PAYROLL'], program, 'alice')
     const { code, stdout, stderr } = await lab.run('alpha', ['python3', '-c', hand, ...all], { user: 'root', env, cwd: '/' })
     assert.deepEqual([code, stderr], [2, ''])

@@ -49,7 +49,7 @@ test('yargs is imported by cli/yargs.ts alone, elsewhere as a type', () => {
     assert.doesNotMatch(readFileSync(join(root, 'src', file), 'utf8'), /^import (?!type ).*'yargs/m, `src/${file}`)
 })
 
-test('a plain run loads neither yargs nor execa, no reader of profiles, and nothing that NetBIOS alone needs', () => {
+test('a plain run loads neither yargs nor execa, no reader of profiles, and nothing that NetBIOS or SMB1 alone needs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'nbtrun-layers-'))
   try {
     // a host in the share that cannot be looked up: the run is loaded, and fails before it takes anything
@@ -76,7 +76,7 @@ test('a plain run loads neither yargs nor execa, no reader of profiles, and noth
     )
     assert.deepEqual(
       loaded.filter(url =>
-        /\/node_modules\/(yargs|yargs-parser|cliui|y18n|execa|smol-toml)\/|\/src\/(cli\/(full|yargs|help)|profile\/profiles|nbt\/(api|exchange|hold|ladder|node|queries|resolve))\.ts$/.test(
+        /\/node_modules\/(yargs|yargs-parser|cliui|y18n|execa|smol-toml)\/|\/src\/(cli\/(full|yargs|help)|profile\/profiles|nbt\/(api|exchange|hold|ladder|node|queries|resolve)|smb\/smb1\/(connection|exchange|session|tree|open))\.ts$/.test(
           url,
         ),
       ),
