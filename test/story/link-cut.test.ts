@@ -6,7 +6,7 @@ import { noMapping, nothingLeftButSessions, script, words } from '../lab/nbtrun.
 
 test('a cut link: the program gets errors within --io-timeout, the teardown keeps its budget, nothing is left here', {
   skip: noMapping,
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await using lab = await startLab({ servers: { srv: {}, srv2: {} } })
   script(lab, 'works', 'exec 8>>"$NBTRUN_MOUNT/log"; echo ready; while echo line >&8; do sleep 0.05; done 2>/dev/null; echo failed; exit 11')
@@ -25,7 +25,7 @@ test('a cut link: the program gets errors within --io-timeout, the teardown keep
   await nothingLeftButSessions(lab)
 })
 
-test('kill -9 of a program that waits for a silent server works at once', { skip: noMapping, timeout: 60_000 }, async () => {
+test('kill -9 of a program that waits for a silent server works at once', { skip: noMapping, timeout: 120_000 }, async () => {
   await using lab = await startLab({ servers: { srv: {}, srv2: {} } })
   script(lab, 'reads', 'echo "ready $$"; read -r line; exec cat "$NBTRUN_MOUNT/reads"')
   const run = lab.spawn('client1', words(lab, ['{mount}/reads'], { options: ['--io-timeout', '5s', '--teardown-timeout', '1s'] }), { stdin: 'pipe' })
