@@ -32,7 +32,7 @@ function pour({ client }: Wire, bytes: Buffer): void {
 
 interface Peer {
   readonly name: string
-  /** --io-timeout; 1s where the run fails, 10s where it goes well. */
+  /** --io-timeout; 4s where the run fails, 20s where it goes well. */
   readonly patience?: string
   /** More options of the run. */
   readonly options?: readonly string[]
@@ -212,14 +212,14 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
     lab = await useLab()
   })
   after(async () => {
-    await lab.server().untilSessions(0, 5000)
+    await lab.server().untilSessions(0)
     assert.deepEqual(readdirSync(place), [], 'folders of runs')
     rmSync(place, { recursive: true })
     rmSync(state, { recursive: true })
     assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /fuse\.nbtrun/)
   })
 
-  for (const { name, codes, meddler, options = [], patience = codes.length === 0 ? '10s' : '1s' } of PEERS) {
+  for (const { name, codes, meddler, options = [], patience = codes.length === 0 ? '20s' : '4s' } of PEERS) {
     test(`${name}: ${codes.length === 0 ? 'the run goes well' : `says ${codes.join(', ')}`}, soon, in little memory`, async () => {
       await using between = await proxy({ host: lab.server().address, port: 445 }, meddler())
       const own = [
@@ -232,7 +232,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
         '--io-timeout',
         patience,
         '--teardown-timeout',
-        '2s',
+        '5s',
         ...options,
       ]
       const program = ['/bin/sh', '-c', `(${USE}) >/dev/null 2>&1`, 'sh', '{mount}', `met-${name.replaceAll(' ', '-')}`]
