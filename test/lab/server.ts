@@ -93,6 +93,11 @@ export class Server {
     return until(ms, async () => (await this.sessions()).length, n, `sessions on ${this.name}`)
   }
 
+  /** The same of tree connects: a session that is counted may have none yet. */
+  async untilTrees(n: number, ms = PATIENCE_MS): Promise<number> {
+    return until(ms, async () => (await this.treeConnects()).length, n, `tree connects on ${this.name}`)
+  }
+
   /** The smbd processes that serve a client now: connections rather than sessions, but known to the millisecond. */
   workers(): number[] {
     const smbd = this.host.daemons?.smbd.pid

@@ -119,7 +119,7 @@ async function tearDown(
   return { heard, ledger: steps.map(({ ok, status, code }) => (ok ? (status ?? 'ok') : String(code))) }
 }
 
-describe('whatever fails of a teardown, what comes after it is tried', { skip: noLab, timeout: 120_000, concurrency: 6 }, () => {
+describe('whatever fails of a teardown, what comes after it is tried', { skip: noLab, timeout: 800_000, concurrency: 6 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const dialect of ['3.1.1', '2.1'] as const) {
@@ -156,7 +156,7 @@ describe('whatever fails of a teardown, what comes after it is tried', { skip: n
   }
 })
 
-describe('a share that is connected twice', { skip: noLab, timeout: 120_000 }, () => {
+describe('a share that is connected twice', { skip: noLab, timeout: 800_000 }, () => {
   test('is disconnected twice, each in its own step', async () => {
     const lab = await useLab()
     {

@@ -70,7 +70,7 @@ const weaker: Record<string, [change: (m: Buffer) => Buffer | void, code: string
   'more contexts than there are': [m => void m.writeUInt16LE(0xffff, BODY + 6), 'WIRE'],
 }
 
-describe('a NEGOTIATE answer that offers less than 3.1.1, which was asked for', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a NEGOTIATE answer that offers less than 3.1.1, which was asked for', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const [what, [change, want]] of Object.entries(weaker)) {
@@ -108,7 +108,7 @@ function requesting(change: (m: NegotiateRequest) => NegotiateRequest): Meddler 
 /** Strikes every dialect above `best` from NEGOTIATE, and the contexts that only the best one has. */
 const strike = (best: Smb2Dialect): Meddler => requesting(m => ({ ...m, dialects: m.dialects.filter(d => d <= DIALECT[best]), contexts: [] }))
 
-describe('somebody in between who makes the negotiation worse', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('somebody in between who makes the negotiation worse', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   let notes = 0 // each its own file: they run at once

@@ -8,7 +8,7 @@ import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy } from './proxy.ts'
 import { converse, framed, nothingLeft, SOON_MS } from './story.ts'
 
-describe('a server that asks for more without end', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that asks for more without end', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const again of ['its CHALLENGE', 'nothing'] as const) {

@@ -24,7 +24,7 @@ const FINAL = ['ACCESS_DENIED', 'BAD_NETWORK_NAME', 'LOGON_FAILURE', 'ACCOUNT_LO
 
 const WHERE = { 'session setup': COMMAND.SESSION_SETUP, 'tree connect': COMMAND.TREE_CONNECT } as const
 
-describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout: 280_000 }, () => {
+describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout: 800_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
   const state = mkdtempSync(join(tmpdir(), 'story-state-'))

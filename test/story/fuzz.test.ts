@@ -82,7 +82,7 @@ function isNoMatter(frame: Buffer, damaged: Buffer): boolean {
   return damaged.length >= 64 && field.messageId(damaged) !== field.messageId(frame) // an answer to nothing
 }
 
-describe('a server that is broken at random', { skip: noLab, timeout: 280_000, concurrency: 8 }, () => {
+describe('a server that is broken at random', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const signed of [true, false]) {

@@ -34,7 +34,7 @@ const cases: Record<string, [change: (frame: Buffer) => void, code: string]> = {
   'to be encrypted, under the wrong signature': [frame => setFlag(frame, SESSION_FLAG.ENCRYPT_DATA), 'BAD_SIGNATURE'],
 }
 
-describe('a login that comes back as', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a login that comes back as', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const [what, [change, want]] of Object.entries(cases)) {
@@ -66,7 +66,7 @@ describe('a login that comes back as', { skip: noLab, timeout: 120_000, concurre
   }
 })
 
-describe('a server that takes everybody without asking', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that takes everybody without asking', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const [as, flags] of [
@@ -96,7 +96,7 @@ describe('a server that takes everybody without asking', { skip: noLab, timeout:
   }
 })
 
-describe('a server that grants a session which is not good enough, and signs that', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that grants a session which is not good enough, and signs that', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   const granted: Record<string, [flag: number, maxDialect: '2.1' | '3.1.1', code: string]> = {
@@ -133,7 +133,7 @@ describe('a server that grants a session which is not good enough, and signs tha
   })
 })
 
-describe('a refused login', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a refused login', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   const reasons = {

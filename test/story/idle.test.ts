@@ -8,7 +8,7 @@ import { type Lab, useLab } from '../lab/index.ts'
 import { noMapping, nothingLeft } from '../lab/nbtrun.ts'
 import { closeConnections, Puppet, Witness } from './puppet.ts'
 
-describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 280_000 }, () => {
+describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

@@ -1,5 +1,4 @@
 // kill -9 of a program on a share, while its server does whatever servers do.
-import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startLab } from '../lab/index.ts'
 import { noMapping } from '../lab/nbtrun.ts'

@@ -28,7 +28,7 @@ const isUnmapped = (place: PlaceName): boolean => PLACES[place][0] === COMMAND.N
 /** Who maps how; in the last nothing is looked at. */
 const WAYS = { root: 'root', b2: 'alice', b1: 'alice', c: 'alice', none: 'root' } as const
 
-describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 280_000 }, () => {
+describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

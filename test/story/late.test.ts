@@ -11,7 +11,7 @@ import { deferred } from '../../src/base/time.ts'
 import { field, proxy, type Proxy } from './proxy.ts'
 import { BRIEF, converse, framed, nothingLeft, touch } from './story.ts'
 
-describe('a server that answers late', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that answers late', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

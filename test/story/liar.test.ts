@@ -19,7 +19,7 @@ const to =
   frame =>
     field.command(frame) === COMMAND[command] && field.status(frame) === STATUS.SUCCESS ? (lie(frame) ?? frame) : frame
 
-describe('a server that signs what it makes up', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that signs what it makes up', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   async function against(lie: Lie, name: string, use?: Use, options = {}): Promise<Outcome> {

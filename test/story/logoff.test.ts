@@ -39,7 +39,7 @@ const odd: Record<string, [change: (frame: Buffer) => void, step: string]> = {
   'with a wrong signature': [frame => void (frame[50]! ^= 1), 'LOGOFF: BAD_SIGNATURE'],
 }
 
-describe('a server that answers LOGOFF', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('a server that answers LOGOFF', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const [how, [change, step]] of Object.entries(odd)) {

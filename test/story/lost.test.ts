@@ -14,7 +14,7 @@ async function untilCalling(lab: Lab): Promise<void> {
   while (!/^ *\d+: \S+ \S+ 02 /m.test(readFileSync(table, 'latin1'))) await pause(20)
 }
 
-describe('a lost server', { skip: noMapping, timeout: 280_000 }, () => {
+describe('a lost server', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: {}, srv2: {} } })

@@ -204,7 +204,7 @@ const PEERS: readonly Peer[] = [
 /** In a folder of its own: a listing must not meet what the next test removes. */
 const USE = `cd "$1" && mkdir "$2" && cd "$2" && echo some words > note && cat note && ls -l . && rm note && cd .. && rmdir "$2"`
 
-describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 280_000 }, () => {
+describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 800_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
   const state = mkdtempSync(join(tmpdir(), 'story-state-')) // a lost session stays in the journal

@@ -17,7 +17,7 @@ const MIB = 2 ** 20
 /** Whether it is a refusal that a program would see as this. */
 const errno = (errno: string) => (thrown: unknown) => thrown instanceof NbtrunError && thrown.facts['errno'] === errno
 
-describe('round trips', { skip: noLab, timeout: 120_000 }, () => {
+describe('round trips', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   let between: Proxy
   let client: Client

@@ -26,7 +26,7 @@ function swallowing(): Meddler {
   }
 }
 
-describe('a session that was left on the server', { skip: noLab, timeout: 280_000 }, () => {
+describe('a session that was left on the server', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   const folder = mkdtempSync(join(tmpdir(), 'nbtrun-left-'))
   before(async () => {

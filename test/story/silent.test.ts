@@ -15,7 +15,7 @@ import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy, type Proxy } from './proxy.ts'
 import { BRIEF, converse, nothingLeft, SOON_MS, touch } from './story.ts'
 
-describe('a server that falls silent', { skip: noLab, timeout: 120_000 }, () => {
+describe('a server that falls silent', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

@@ -7,7 +7,7 @@ import { BRIEF, converse, listen, nothingHeld, SOON_MS, touch } from './story.ts
 
 const ANNOUNCED = Buffer.from('00ffffff', 'hex')
 
-describe('a server that announces 16 MB', { skip: noLab, timeout: 120_000 }, () => {
+describe('a server that announces 16 MB', { skip: noLab, timeout: 800_000 }, () => {
   test('and sends none of it, or a byte now and then: TIMED_OUT, and no memory spent on it', async () => {
     const lab = await useLab()
     {

@@ -44,7 +44,7 @@ async function ask(answer: (message: Buffer) => Buffer | undefined, terms: { min
 
 const smb1Only = (message: Buffer): Buffer | undefined => (isSmb1(message) ? encode(smb1NegotiateResponse, { dialectIndex: NONE_OF_THEM }) : undefined)
 
-describe('a server that hangs up on an SMB2 NEGOTIATE', { timeout: 120_000 }, () => {
+describe('a server that hangs up on an SMB2 NEGOTIATE', { timeout: 800_000 }, () => {
   after(() => nothingHeld())
 
   test('and speaks SMB1 when asked in SMB1: SMB1_ONLY with the cure, on the second connection', async () => {
@@ -96,7 +96,7 @@ describe('a server that hangs up on an SMB2 NEGOTIATE', { timeout: 120_000 }, ()
   })
 })
 
-describe('somebody in between who lets no SMB2 NEGOTIATE through as the first word', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('somebody in between who lets no SMB2 NEGOTIATE through as the first word', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   let notes = 0

@@ -9,7 +9,7 @@ import { noLab } from '../lab/nbtrun.ts'
 import { field, proxy } from './proxy.ts'
 import { converse, nothingLeft, SOON_MS, touch } from './story.ts'
 
-describe('an encrypted session', { skip: noLab, timeout: 120_000, concurrency: 8 }, () => {
+describe('an encrypted session', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   let notes = 0
