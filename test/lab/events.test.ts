@@ -70,13 +70,19 @@ describe('events and receipt', { skip: noMapping, timeout: 800_000 }, () => {
       )
       const taken = events.find(event => event.type === 'lingering' && event.cause === 'taken')
       assert.ok(taken?.type === 'lingering' && taken.users.some(({ files }) => files.includes('held')))
+      assert.deepEqual(
+        receipt.steps.filter(({ ok }) => !ok),
+        [],
+        JSON.stringify(receipt.steps),
+      )
       killAll(lab)
       await untilGone(lab)
+      await nothingLeft(lab)
     })
 
   test('a login that is refused, and a wait in vain', async () => {
     const refused = await run('refused', ['/bin/true'], { share: '//srv/none' })
-    assert.deepEqual(refused.types, ['requested', 'denied', 'returned'])
+    assert.deepEqual(refused.types, ['requested', 'denied', 'returned'], JSON.stringify(refused.events))
     const nowhere = await run('nowhere', ['/bin/true'], { share: '//nowhere/app', options: ['--wait', '1s'] })
     assert.deepEqual([...new Set(nowhere.types)], ['requested', 'queued', 'dequeued', 'denied', 'returned'])
   })

@@ -86,7 +86,7 @@ children() { grep -l "^PPid:.$PPID\\$" /proc/[0-9]*/status 2>/dev/null | wc -l; 
 for i in 1 2 3 4 5; do (sh -c 'while [ ! -e "$0" ]; do sleep 0.05; done' "$1" &); done
 until [ "$(children)" = 7 ]; do sleep 0.05; done
 : >"$1"
-for i in $(seq 200); do [ "$(children)" = 2 ] || sleep 0.1; done
+for i in $(seq 200); do [ "$(children)" = 2 ] && break; sleep 0.1; done
 children; rm "$1"`
       const { stdout } = await nbtrun(lab, ['/bin/sh', '-c', forks, 'sh', here(lab, 'orphans-may-end', own)], {
         ...own,

@@ -21,6 +21,8 @@ export interface SharedOptions extends FuseMappingOptions {
 
 /** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
 const BUSY_MS = 2000
+/** Of that, for the names of those who use it. */
+const NAMES_MS = 1500
 
 interface Mounted {
   readonly point: Point
@@ -139,7 +141,7 @@ class Shared implements Mapping {
 /** Names what is open, and who has it open. */
 async function stillUsed({ path, files }: Point, server: FuseServerLike): Promise<string> {
   const open = server.openFiles()
-  const users = (await openedBy(path)).map(({ pid, name }) => `${name} (${pid})`)
+  const users = (await openedBy(path, NAMES_MS)).map(({ pid, name }) => `${name} (${pid})`)
   const what = open.length === 0 ? 'no file, but a folder of it' : open.join(', ')
   return `${files.label} is still in use at its end: open is ${what}${users.length === 0 ? '' : `; by ${users.join(', ')}`}`
 }
