@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Argv } from 'yargs'
 import { NbtrunError } from '../../base/errors.ts'
+import { LeftNames } from '../../run/left-names.ts'
 import { known, type Known } from '../../run/journal/overview.ts'
 import { isRunId, Place } from '../../run/journal/place.ts'
-import { reapPlace, type Reaped } from '../../run/reap.ts'
+import { reapPlace, type Reaped, withNames } from '../../run/reap.ts'
 import { reapedLine } from '../lines.ts'
 import { output } from '../report.ts'
 import { onServer, type Given } from '../server.ts'
@@ -41,7 +42,8 @@ export async function run(given: Given): Promise<void> {
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
   const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
   const place = Place.find(process.env)
-  const reaped = place === undefined ? [] : await reapPlace(place, options)
+  const names = place === undefined ? [] : await new LeftNames(place, options.by, withNames(place.list())).reap()
+  const reaped = [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...(place === undefined ? [] : await reapPlace(place, place.list(), options))]
   const left = sessions()
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
   const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
