@@ -3,6 +3,7 @@ import { inheritedDescriptors } from '../app/descriptors.ts'
 import { asError, NbtrunError } from '../base/errors.ts'
 import { Scope } from '../base/scope.ts'
 import type { Settings } from '../profile/settings.ts'
+import { sweepLines } from '../seat/sweep.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
@@ -77,6 +78,7 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 
 /** What dead runs left on this machine; their sessions end with the logins of this one. Resolves to what of it is still under way. */
 async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
+  void sweepLines(env['XDG_RUNTIME_DIR'])
   if (place === undefined) return undefined
   const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
   const filed = place.list()

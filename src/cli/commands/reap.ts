@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Argv } from 'yargs'
 import { NbtrunError } from '../../base/errors.ts'
+import { sweepLines } from '../../seat/sweep.ts'
 import { LeftNames } from '../../run/left-names.ts'
 import { known, type Known } from '../../run/journal/overview.ts'
 import { isRunId, Place } from '../../run/journal/place.ts'
@@ -29,6 +30,8 @@ interface Account {
   /** Sessions that a server may still hold. */
   readonly left: readonly Session[]
   readonly untouched: readonly Pick<Known, 'run' | 'why'>[]
+  /** How many waiting runs that are dead had a place in a line for a share. */
+  readonly places: number
 }
 
 type Session = Known['sessions'][number] & { readonly run: string }
@@ -46,7 +49,13 @@ export async function run(given: Given): Promise<void> {
   const reaped = [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...(place === undefined ? [] : await reapPlace(place, place.list(), options))]
   const left = sessions()
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
-  const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
+  const account: Account = {
+    reaped: reaped.filter(one => one.gone.length + one.left.length > 0),
+    ended,
+    left,
+    untouched,
+    places: await sweepLines(options.runtimeDir),
+  }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
 }
 
@@ -54,7 +63,7 @@ function sessions(): readonly Session[] {
   return known(process.env).flatMap(({ run, state, sessions: all }) => (state === 'dead' ? all.map(session => ({ run, ...session })) : []))
 }
 
-function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
+function lines({ reaped, ended, left, untouched, places }: Account): readonly string[] {
   const all = [
     ...reaped.map(reapedLine),
     ...ended.map(({ run, server, user }) => `run ${run} is dead; ${server} has ended its session of ${user}`),
@@ -62,6 +71,7 @@ function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
       ({ run, server, user }) =>
         `run ${run} is dead; ${server} may still hold its session of ${user}: nbtrun reap //${server} --user ${user} ends it, and so does the next run of ${user} there`,
     ),
+    ...(places === 0 ? [] : [`${counted(places, 'place', 'places')} in line for a share, left by runs that are dead: taken away`]),
     ...untouched.map(({ run, why }) => `run ${run} is not touched: ${why}`),
   ]
   return all.length === 0 ? ['there is nothing to give back'] : all
