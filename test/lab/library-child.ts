@@ -1,6 +1,7 @@
 // A program that has nbtrun's library in it, on a host of the lab. Says what it saw as one line of JSON, and ends when nothing keeps it.
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { pause } from '../../src/base/time.ts'
 import { NbtrunError, run, RunError, type RunOptions } from '../../src/index.ts'
 
 const [scenario = '', passwordFile = '', folder = ''] = process.argv.slice(2)
@@ -24,7 +25,7 @@ async function failure(options: RunOptions): Promise<unknown> {
 /** Two runs at once, one of which fails of its program: the same process goes on as if nothing had been. */
 async function two(): Promise<unknown> {
   await run({ ...login, share: '//srv/app', program: ['true'], stdio: 'ignore' }) // what is loaded once
-  const before = [listeners(), descriptors()]
+  const before = [listeners(), descriptors()] as const
   const during: number[] = []
   const mine = openSync(`${folder}/mine`, 'w')
   const out = openSync(`${folder}/out`, 'w')
@@ -43,6 +44,7 @@ async function two(): Promise<unknown> {
   ])
   closeSync(out)
   closeSync(mine)
+  for (let looks = 0; looks < 200 && descriptors() > before[1]; looks++) await pause(50) // sockets close a few turns after their objects
   const results = [first, second].map(({ exit, signal, receipt: { end, shares } }) => ({ exit, signal, end, share: shares[0]?.share }))
   return { before, during, after: [listeners(), descriptors()], results, out: readFileSync(`${folder}/out`, 'utf8') }
 }
