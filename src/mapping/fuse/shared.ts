@@ -17,6 +17,8 @@ export interface SharedOptions extends FuseMappingOptions {
   readonly runId: string
   /** What happened at the end that somebody should know. */
   readonly warn: (message: string) => void
+  /** This process is another program's: it keeps its memory, and its own orphans. */
+  readonly embedded?: boolean | undefined
 }
 
 /** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
@@ -32,16 +34,28 @@ interface Mounted {
  * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a guardian takes them away should
  * nbtrun be killed. As an ordinary user it needs fusermount3, and koffi to receive the descriptor. Throws MAPPING_FAILED with the cure.
  */
-export async function openShared({ points, serve, signal, blocking = false, runId, killAfterMs, warn, onMount = () => {} }: SharedOptions): Promise<Mapping> {
+export async function openShared({
+  points,
+  serve,
+  signal,
+  blocking = false,
+  runId,
+  killAfterMs,
+  warn,
+  onMount = () => {},
+  embedded = false,
+}: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
   requireFuse()
   const tools = findTools('a shared mapping', ['env', 'setpriv', 'test'])
   const native = root ? await loadNative().catch(() => undefined) : await loadNative()
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)
-  native?.becomeSubreaper()
-  native?.hideMemory() // in a namespace of its own the program could not look into it
-  const followers = new Followers(runId, native === undefined ? undefined : { isOurs: isHelper, bury: native.bury })
+  if (!embedded) {
+    native?.becomeSubreaper()
+    native?.hideMemory() // in a namespace of its own the program could not look into it
+  }
+  const followers = new Followers(runId, native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury })
   const devices = new Devices(blocking)
   const guardian = await Guardian.start(killAfterMs, { paths: points.map(point => point.path), detachWords: mounter.detachWords })
   guardian.watch({ runId })
