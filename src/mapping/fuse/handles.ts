@@ -24,9 +24,17 @@ export class FileHandle {
     this.writable = writable
   }
 
-  /** Before another change: a write given up by a deadline or a signal may still be under way, and must not land on top of what follows. */
-  async calm(): Promise<void> {
-    await Promise.allSettled([...this.writes].filter(([ask]) => ask.ended).map(([, write]) => write))
+  /**
+   * Before another change: a write given up by a deadline or a signal may still be under way, and must not land on top of what follows. A write that is itself
+   * among them waits for those before it alone; for itself it would wait for ever.
+   */
+  async calm(self?: Ask): Promise<void> {
+    const before: Promise<void>[] = []
+    for (const [ask, write] of this.writes) {
+      if (ask === self) break
+      if (ask.ended) before.push(write)
+    }
+    await Promise.allSettled(before)
   }
 
   /** Until the writes somebody waits for are answered. Those given up were reported as failed when that happened. */
