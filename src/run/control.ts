@@ -15,6 +15,7 @@ export class Control {
   readonly #killAfterMs: number
   #program: Program | undefined
   #mapping: Mapping | undefined
+  #cancelledBy: RunSignal | undefined
 
   constructor(killAfterMs: number) {
     this.#killAfterMs = killAfterMs
@@ -34,10 +35,12 @@ export class Control {
     return this.#hurry.signal
   }
 
+  /** A signal that came while the program was being started found nothing that it could cancel: the program gets it now. */
   running(program: Program, mapping: Mapping): void {
     this.#program = program
     this.#mapping = mapping
     this.#watch.phase = 'running'
+    if (this.#cancelledBy !== undefined) program.kill(this.#cancelledBy)
   }
 
   /** The program's own process is gone; others may still use the mapping. */
@@ -67,6 +70,7 @@ export class Control {
   #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
+        this.#cancelledBy ??= signal
         return this.#cancel.abort(new NbtrunError('CANCELLED', `cancelled by ${signal}`, { facts: { signal } }))
       case 'forward':
         return void this.#program?.kill(signal)
