@@ -67,6 +67,20 @@ except Alarm: print(1 < time.monotonic() - began < 2.5)
     await mounted.server.gone
     assert.match(mounted.warnings.join(), /closing the files of \/\/disk\/share took longer than 300 ms/)
   })
+
+  test('is told once in the end, however many files were open', async () => {
+    using bench = new Bench()
+    const silent = (): Promise<Closed> => Promise.resolve({ how: 'forced', why: 'silence', error: new NbtrunError('TIMED_OUT', 'no answer') })
+    const wrap = (files: DiskFiles) => withFaults(files, { file: file => ({ close: () => file.close().then(silent) }) })
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(bench.disk, name), '')
+    const mounted = await bench.start('exec 3<a 4<b 5<c; : >"$TOP/up"; kill -STOP $$', { wrap })
+    await bench.sign('up')
+    assert.equal(mounted.server.openFiles().length, 3)
+    await mounted.server.close()
+    mounted.child.kill('SIGKILL')
+    await mounted.finished
+    assert.match(mounted.warnings.join('\n'), /^closing [abc]: no answer$/)
+  })
 })
 
 describe('a signal during a slow answer', { skip: cannotMount }, () => {
