@@ -7,25 +7,28 @@ export interface Opener {
   readonly name: string
 }
 
+/** How long a look at all processes of a machine may take: a machine may have thousands. */
+const LOOK_MS = 1000
+
 /**
- * The processes, as far as we may look into them, that have something at or below a path open, stand in it, or execute it. On a machine with thousands of
- * descriptors to look at, those found within `ms`: the likeliest first, who see what we see, the youngest of them before the old.
+ * The processes, as far as we may look into them, that have something at or below a path open, stand in it, or execute it. All of `suspects`; of the others
+ * those that were found in the time that such a look may take: first who sees what we see, the youngest before the old.
  */
-export async function openedBy(path: string, ms: number): Promise<readonly Opener[]> {
-  const dueAt = now() + ms
+export async function openedBy(path: string, suspects: readonly number[]): Promise<readonly Opener[]> {
   const openers: Opener[] = []
   const look = async (pid: number): Promise<void> => {
     for await (const to of linksOf(pid)) {
-      if (now() > dueAt) return
       if (to !== path && !to.startsWith(`${path}/`)) continue
       openers.push({ pid, name: await nameOf(pid) })
       return
     }
   }
+  for (const pid of suspects) await look(pid)
+  const dueAt = now() + LOOK_MS
   const own = await mountNamespace(process.pid)
-  const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
+  const others = (await readdir('/proc')).map(Number).filter(pid => Number.isInteger(pid) && !suspects.includes(pid))
   const elsewhere: number[] = []
-  for (const pid of pids.sort((a, b) => b - a)) {
+  for (const pid of others.sort((a, b) => b - a)) {
     if (now() > dueAt) break
     if ((await mountNamespace(pid)) === own) await look(pid)
     else elsewhere.push(pid)
@@ -34,7 +37,7 @@ export async function openedBy(path: string, ms: number): Promise<readonly Opene
     if (now() > dueAt) break
     await look(pid)
   }
-  return openers.sort((a, b) => a.pid - b.pid)
+  return openers
 }
 
 /** What a process has open below a path, from there on, as far as we may look into it. */
