@@ -14,7 +14,7 @@ import { count, legend, table, tell } from './table.ts'
 
 const WAY = 'b2'
 
-describe('the fault matrix', { skip: noMapping, timeout: 280_000 }, () => {
+describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

@@ -27,7 +27,7 @@ export interface Cell {
 const LIMITS = ['--connect-timeout', '5s', '--io-timeout', '3s', '--teardown-timeout', '3s']
 /** None of these waits is ever longer than that, on a machine that is busy with other things. */
 const BOUND_MS = 45_000
-const REACH_MS = 30_000
+const REACH_MS = 90_000
 
 export interface Ended {
   readonly end: number | NodeJS.Signals | undefined

@@ -4,7 +4,7 @@ import { doctor, only, row } from './doctor.ts'
 import { type Lab, startLab } from './index.ts'
 import { noLab } from './nbtrun.ts'
 
-describe('nbtrun doctor, on servers with a will of their own', { skip: noLab, timeout: 290_000 }, () => {
+describe('nbtrun doctor, on servers with a will of their own', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     const app = { shares: { app: ['read only = no'] } }

@@ -7,6 +7,7 @@ import { type Lab, useLab } from './index.ts'
 import { runs } from './journal.ts'
 import { isMachineRoot } from './packages.ts'
 import { noLab, noMapping, nothingLeft, nothingLeftHere, words } from './nbtrun.ts'
+import { killAll, untilGone } from './watch.ts'
 
 /** What must be as it should be. */
 const HEALTHY: Readonly<Record<string, readonly string[]>> = {
@@ -17,7 +18,7 @@ const HEALTHY: Readonly<Record<string, readonly string[]>> = {
   share: ['credentials', 'login', 'echo', 'shares', 'share', 'seat', 'space', 'write', 'read', 'case', 'teardown'],
 }
 
-describe('nbtrun doctor', { skip: noLab, timeout: 290_000 }, () => {
+describe('nbtrun doctor', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
@@ -83,7 +84,7 @@ describe('nbtrun doctor', { skip: noLab, timeout: 290_000 }, () => {
   })
 
   test('a full share: who holds it is asked elsewhere', async () => {
-    const holder = lab.spawn('client1', words(lab, ['sleep', '100'], { share: '//srv/cad', options: ['--mapping', 'none', '--grace', '0'] }))
+    const holder = lab.spawn('client1', words(lab, ['sleep', '1000'], { share: '//srv/cad', options: ['--mapping', 'none', '--grace', '0'] }))
     try {
       while (!(await lab.server().treeConnects()).some(({ share }) => share === 'cad')) assert.equal(holder.exitCode ?? null, null, 'the holder runs')
       const seen = await doctor(lab, ['//srv/cad', ...asAlice()])
@@ -122,14 +123,15 @@ describe('nbtrun doctor', { skip: noLab, timeout: 290_000 }, () => {
   })
 
   test('what a killed run left', { skip: noMapping }, async () => {
-    const run = lab.spawn('client1', words(lab, ['sleep', '100'], { options: ['--mapping', 'none'] }), { user: 'root' })
+    const run = lab.spawn('client1', words(lab, ['sleep', '1000'], { options: ['--mapping', 'none'] }), { user: 'root' })
     while ((await runs(lab, { user: 'root' })).every(({ sessions }) => sessions.length === 0)) assert.equal(run.exitCode ?? null, null, 'it runs')
     run.kill('SIGKILL')
     await run
     const seen = await doctor(lab, [], { user: 'root' })
     assert.deepEqual(seen.findings, ['host.journal DEAD_RUNS'])
     await lab.run('client1', ['nbtrun', 'reap'], { user: 'root' })
-    for (const pid of lab.processes('client1')) process.kill(pid, 'SIGKILL')
+    killAll(lab)
+    await untilGone(lab)
     await lab.server().untilSessions(0)
   })
 

@@ -7,7 +7,7 @@ import { type Lab, missing, startLab } from './index.ts'
 import { entries, journalOf, onlyEntry, runs, said, until } from './journal.ts'
 import { nmblookup, QUIET } from './nbt-node.ts'
 
-describe('a name that a killed run left', { skip: missing('lab'), timeout: 200_000 }, () => {
+describe('a name that a killed run left', { skip: missing('lab'), timeout: 800_000 }, () => {
   let lab: Lab
   let wins: string
   before(async () => {

@@ -9,7 +9,7 @@ import { here, noLab, noMapping, nothingLeft, script } from './nbtrun.ts'
 
 const LIBRARY = (name: string): string => join(REPOSITORY, 'examples', `${name}.js`)
 
-describe('the library', { skip: noLab, timeout: 240_000 }, () => {
+describe('the library', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

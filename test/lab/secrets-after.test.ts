@@ -9,7 +9,7 @@ import { said, until } from './journal.ts'
 import { here, noMapping, words } from './nbtrun.ts'
 import { formsOf, foundIn, keysIn, memoryOf, ntowfv2 } from './secrets.ts'
 
-describe('after the teardown neither the password nor a key is in memory', { skip: noMapping, timeout: 200_000 }, () => {
+describe('after the teardown neither the password nor a key is in memory', { skip: noMapping, timeout: 280_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: { global: ['debug encryption = yes'] } } })

@@ -17,7 +17,7 @@ const CALLS: readonly [string, CommandName, (share: Share, signal: AbortSignal) 
   ['list', 'QUERY_DIRECTORY', (share, signal) => share.list('', { signal }).next()],
 ]
 
-describe('an aborted call', { skip: noLab, timeout: 30_000 }, () => {
+describe('an aborted call', { skip: noLab, timeout: 120_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

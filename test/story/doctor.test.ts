@@ -16,7 +16,7 @@ import { listen } from './story.ts'
 
 const NBTRUN = join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js')
 
-describe('nbtrun doctor, at a server that', { timeout: 290_000 }, () => {
+describe('nbtrun doctor, at a server that', { timeout: 800_000 }, () => {
   const home = mkdtempSync(join(tmpdir(), 'story-doctor-'))
   after(() => {
     assert.deepEqual(readdirSync(join(home, '.local', 'state', 'nbtrun', 'journal')), [])
