@@ -44,7 +44,7 @@ export const NAMES: readonly Check[] = [
   },
 ]
 
-type Said = { readonly outcome: ResolveAttempt['outcome']; readonly ms: number; readonly addresses: readonly string[] }
+export type Said = { readonly outcome: ResolveAttempt['outcome']; readonly ms: number; readonly addresses: readonly string[] }
 
 async function ask({ settings }: Patient, host: string, order: readonly NameSource[], said: Map<NameSource, Said>, signal: AbortSignal): Promise<Found> {
   const { wins, scope } = settings
@@ -78,7 +78,8 @@ function rows(said: ReadonlyMap<NameSource, Said>, patient: Patient): Seen[] {
   })
 }
 
-function verdict(found: Found | undefined, why: unknown, said: ReadonlyMap<NameSource, Said>): Seen {
+/** What a run would take, and who says otherwise. */
+export function verdict(found: Found | undefined, why: unknown, said: ReadonlyMap<NameSource, Said>): Seen {
   const others = [...said].filter(([, { addresses }]) => addresses.length > 0)
   if (found === undefined) {
     const unused = others.map(([source, { addresses }]) => `${source} knows ${addresses.join(', ')}: --name-order ${source}`)
