@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { now } from '../../base/time.ts'
+import { limited } from '../../nbt/dial.ts'
 import { hostFinder, LMHOSTS, type Found } from '../../nbt/find.ts'
 import { NAME_SOURCES, type NameSource } from '../../nbt/name-order.ts'
 import type { ResolveAttempt } from '../../nbt/resolve.ts'
@@ -9,6 +10,8 @@ import type { Patient, Target } from './patient.ts'
 import { connectMs } from './patience.ts'
 
 const NAMES_MS = 60_000
+/** Sources of NetBIOS share out their time themselves, and then say what each answered; DNS does not. */
+const SLACK_MS = 500
 
 /**
  * The name, looked for as a run does, and then wherever that did not ask: who gives different answers should be known. Broadcasts go out only where they were
@@ -51,7 +54,9 @@ async function ask({ settings }: Patient, host: string, order: readonly NameSour
   const trace = ({ source, outcome, ms }: ResolveAttempt): void => {
     if (source !== 'cache') said.set(source, { outcome, ms, addresses: [] })
   }
-  const found = await hostFinder({ order, wins, scope })(host, { timeoutMs: connectMs(settings), signal, trace })
+  const timeoutMs = connectMs(settings)
+  const find = hostFinder({ order, wins, scope })
+  const found = await limited(signal, timeoutMs + SLACK_MS, `finding ${host}`, limit => find(host, { timeoutMs, signal: limit, trace }))
   for (const source of NAME_SOURCES) {
     const own = said.get(source)
     if (own !== undefined && source === found.by) said.set(source, { ...own, addresses: found.addresses })
