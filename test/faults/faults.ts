@@ -77,8 +77,8 @@ const programGets = (signal: NodeJS.Signals, legend: string): Fault => ({
 /** The server, or the way to it, is of no use any more. */
 const uselessServer = ({ moment }: Place): Expected => {
   if (moment === 'before') return { ends: [125], says: ONE_LINE }
-  // of the file that the program left open, and of the goodbyes
-  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: moment === 'running' ? AT_MOST_ONE : AT_MOST_TWO }
+  // of the connection or of a file that the program left open, and of the goodbyes
+  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: AT_MOST_TWO }
 }
 
 /** A connection is of no use any more, and a new one can be had. */
