@@ -134,11 +134,12 @@ class Shared implements Mapping {
 
   /** Newest first. Users that the run was told not to wait for are not waited for here either. */
   async #end(): Promise<string> {
-    const patience = (await this.#followers.list()).length > 0 ? 0 : BUSY_MS
+    const survivors = await this.#followers.list()
+    const patience = survivors.length > 0 ? 0 : BUSY_MS
     this.#followers.stop()
     let how: 'unmounted' | 'detached' = 'unmounted'
     for (const { point, server, device } of [...this.#mounted].reverse()) {
-      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server)))
+      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server, survivors)))
       if (end === 'detached') {
         how = end
         this.#warn(`the mapping at ${point.path} was still in use and is detached; what uses it gets errors`)
@@ -151,9 +152,9 @@ class Shared implements Mapping {
 }
 
 /** Names what is open, and who has it open. */
-async function stillUsed({ path, files }: Point, server: FuseServerLike): Promise<string> {
+async function stillUsed({ path, files }: Point, server: FuseServerLike, survivors: readonly number[]): Promise<string> {
   const open = server.openFiles()
-  const users = (await openedBy(path)).map(({ pid, name }) => `${name} (${pid})`)
+  const users = (await openedBy(path, survivors)).map(({ pid, name }) => `${name} (${pid})`)
   const what = open.length === 0 ? 'no file, but a folder of it' : open.join(', ')
   return `${files.label} is still in use at its end: open is ${what}${users.length === 0 ? '' : `; by ${users.join(', ')}`}`
 }
