@@ -179,7 +179,10 @@ function place(settings: Settings, cwd: string): readonly Share[] {
   })
   for (const { label: name, point } of placed) {
     if (point === undefined) continue
-    if (isDrive(point)) throw new NbtrunError('POINT_UNUSABLE', `${name} asks for drive ${point}, which only Windows has`, { hint: 'give a folder' })
+    if (isDrive(point))
+      throw new NbtrunError('POINT_UNUSABLE', `${name} asks for drive ${point}, which only Windows has`, {
+        hint: 'leave it out: the program finds the share at {mount}',
+      })
     if (settings.mapping === 'none') throw new NbtrunError('USAGE', `${name} has a point, but --mapping none shows no files`)
     if (placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
   }
