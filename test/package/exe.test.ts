@@ -113,13 +113,5 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       assert.deepEqual([code, stderr], [0, ''])
       assert.match(stdout, /^SRV<20> +unique {2}active$/m)
     })
-
-    test('holds a session while a program runs', async () => {
-      const words = ['--share', '//srv/app', '--auth-file', lab.authFile('alice'), '--mapping', 'none', '--grace', '0', '-v', '--']
-      const { code, stdout, stderr } = await wine('nbtrun.exe', ...words, 'cmd.exe', '/c', 'echo hello& exit 42')
-      assert.deepEqual([code, stdout], [42, 'hello\r\n'], stderr)
-      assert.match(stderr, /acknowledged/)
-      await lab.server().untilSessions(0, 3000)
-    })
   })
 })
