@@ -3,13 +3,16 @@ import { inheritedDescriptors } from '../app/descriptors.ts'
 import { asError, NbtrunError } from '../base/errors.ts'
 import { Scope } from '../base/scope.ts'
 import type { Settings } from '../profile/settings.ts'
+import { sweepLines } from '../seat/sweep.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
+import type { LeftNames } from './left-names.ts'
+import type { Names } from './names.ts'
 import { launch } from './launch.ts'
 import { map } from './map.ts'
-import { reapPlace } from './reap.ts'
+import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
 import { giveSeatsBack, takeSeats } from './seats.ts'
 import { tearDown } from './teardown.ts'
@@ -21,13 +24,22 @@ import { untilOver } from './wait.ts'
  * failed before or outside the program. Either way everything was given back, or the receipt's steps say what was not.
  */
 export async function run(settings: Settings, words: readonly string[], io: RunIo): Promise<Outcome> {
-  const descriptors = inheritedDescriptors() // first: nothing else is open yet
+  const { embedding } = io
+  const descriptors = embedding === undefined ? inheritedDescriptors() : [] // first: nothing else is open yet
   if (settings['dry-run']) {
     io.tell({ type: 'plan', lines: await plan(settings, words, io) })
     return { exit: 0 }
   }
+  const control = new Control(settings['kill-after'], embedding?.signal)
+  try {
+    return await story(settings, words, io, control, descriptors)
+  } finally {
+    control.stop()
+  }
+}
+
+async function story(settings: Settings, words: readonly string[], io: RunIo, control: Control, descriptors: readonly number[]): Promise<Outcome> {
   const runId = randomBytes(4).toString('hex')
-  const control = new Control(settings['kill-after'])
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
@@ -35,14 +47,17 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const scope = new Scope(control.cancelled, step => record.done(step), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
+  let left: LeftNames | undefined
   record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
     await verifier?.prepare()
-    await reap(journal, record, io)
+    left = await reap(journal, record, io, names)
     await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
-    const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
+    void left?.reap() // not before: the login may need the same entries
+    const mapping = await map(scope, record, { settings, runId, io, journal })
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
     outcome = await untilOver(record, mapping, launched, settings, control)
+    control.throwIfAborted()
   } catch (thrown) {
     failure = asError(thrown)
     if (record.program === null) record.tell({ type: 'denied', error: failure })
@@ -50,16 +65,16 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const released = await tearDown(scope, record, control.hurried)
   if (record.connected.length > 0) await giveSeatsBack(settings, io)
   record.heldMs = scope.elapsed - record.waited.ms
-  const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
+  for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
+  const kept = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
-  control.stop()
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)
     else if (!released.told) record.tell({ type: 'not-given-back', error: released.failed })
   }
-  if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
+  if (kept !== undefined && settings['strict-teardown']) failure = failure === undefined ? kept : alsoFailed(failure, kept)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
 }
@@ -70,11 +85,15 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
   return new Journal({ run, shares: settings.share.map(({ label }) => label), program, env, warn })
 }
 
-/** What dead runs left on this machine; their sessions end with the logins of this one. */
-async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo): Promise<void> {
-  if (place === undefined) return
+/** What dead runs left on this machine; their sessions end with the logins of this one. Resolves to what of it is still under way. */
+async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
+  void sweepLines(env['XDG_RUNTIME_DIR'])
+  if (place === undefined) return undefined
   const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
-  for (const reaped of await reapPlace(place, options)) record.tell({ type: 'reaped', ...reaped })
+  const filed = place.list()
+  for (const reaped of await reapPlace(place, filed, options)) record.tell({ type: 'reaped', ...reaped })
+  const dead = withNames(filed)
+  return dead.length === 0 ? undefined : new (await import('./left-names.ts')).LeftNames(place, by, dead, names?.ids)
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */

@@ -1,3 +1,5 @@
+import type { NodeType } from '../../nbt/name-packets.ts'
+import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */
@@ -16,6 +18,20 @@ export interface SessionLine {
   readonly at: number
 }
 
+/** A NetBIOS name of `--hold-name`, of which name servers may know for longer than this machine. */
+export interface NameLine extends NetbiosName {
+  readonly what: 'name'
+  /** Under which it is to be found, IPv4. */
+  readonly addresses: readonly string[]
+  /** Where it was registered, or may be. */
+  readonly wins: readonly string[]
+  readonly node: NodeType
+  /** ms since 1970. */
+  readonly at: number
+  /** Its user was told why it cannot be given back. */
+  readonly told?: true
+}
+
 /** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
 export type Line =
   | SessionLine
@@ -25,6 +41,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | NameLine
+  | ({ readonly what: 'no-name' } & NetbiosName)
 
 /** The first line. */
 export interface Head {
@@ -44,6 +62,7 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  readonly names: readonly NameLine[]
 }
 
 /** An entry that is longer is not read. */
@@ -62,6 +81,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const names = new Map<string, NameLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -83,10 +103,22 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'name':
+        names.set(nameId(line), line)
+        break
+      case 'no-name':
+        names.delete(nameId(line))
+        break
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()] }
+  const held = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], names: [...names.values()] }
+  return { journal, run, origin, began, shares, program, ...held }
+}
+
+/** The same text for the same name; without `nbt`, which a run does not load for nothing. */
+export function nameId({ text, suffix, scope }: NetbiosName): string {
+  return JSON.stringify([text, suffix, scope])
 }
 
 function json(text: string): unknown {
@@ -107,6 +139,12 @@ const number = (value: unknown): boolean => typeof value === 'number' && Number.
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
+const NAME: Shape = {
+  text: like(/^[\0-\xff]{1,15}$/),
+  suffix: value => number(value) && Number(value) >= 0 && Number(value) <= 0xff,
+  scope: like(/^[\0-\xff]{0,220}$/),
+}
 
 const ORIGIN: Shape = {
   machine: text,
@@ -132,6 +170,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
+  'no-name': NAME,
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

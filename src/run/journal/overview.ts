@@ -1,4 +1,5 @@
-import { held } from './keeper.ts'
+import { spellName } from '../../nbt/names.ts'
+import { held, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -19,6 +20,8 @@ export interface Known {
   readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
   readonly mounts: readonly string[]
   readonly folders: readonly string[]
+  /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */
+  readonly names: readonly { readonly name: string; readonly addresses: readonly string[]; readonly wins: readonly string[] }[]
 }
 
 /** Every entry of this user's journal, the oldest first. */
@@ -27,10 +30,12 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
+const NOTHING = { sessions: [], mounts: [], folders: [], names: [] }
+
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
-  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], sessions: [], mounts: [], folders: [] }
-  const { origin, began, program, shares, mounts, folders } = entry
+  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], ...NOTHING }
+  const { origin, began, program, shares, mounts, folders, names } = entry
   return {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
@@ -41,6 +46,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
     mounts: mounts.map(({ path }) => path),
     folders,
+    names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
   }
 }
 
