@@ -61,6 +61,7 @@ async function startLabs({ ensurePackages, missing, startLab }, count) {
     'ansible',
     'zsh',
     'fish',
+    ...(files.some(isSlow) ? ['debootstrap'] : []),
   ])
   if (missing('lab') !== false) return []
   return Promise.all(Array.from({ length: count }, () => startLab()))
