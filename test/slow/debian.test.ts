@@ -46,8 +46,8 @@ describe('a clean Debian', { skip: noMapping || missing('debootstrap') || (!isMa
     lab = await startLab()
     copyFileSync(lab.authFile(), join(folder, 'root', 'auth'))
   })
-  after(async () => {
-    await lab?.dispose()
+  after(() => {
+    lab?.dispose()
     rmSync(folder, { recursive: true })
   })
 
