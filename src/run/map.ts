@@ -16,16 +16,19 @@ const MAPPING_MS = 4000
 
 export interface MapOptions {
   readonly settings: Settings
+  readonly kind: Settings['mapping']
+  /** Of a program that may be one for Windows: what Wine starts for itself. */
+  readonly isBystander: ((pid: number) => Promise<boolean>) | undefined
   readonly runId: string
   readonly env: RunIo['env']
   readonly journal: Journal
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, runId, env, journal }: MapOptions): Promise<Mapping> {
-  if (settings.mapping === 'none') {
+export async function map(scope: Scope, record: Record, { settings, kind, isBystander, runId, env, journal }: MapOptions): Promise<Mapping> {
+  if (kind === 'none') {
     const mapping = await scope.acquire('map', 'mapping', {
-      open: () => noMapping(runId, settings['kill-after']),
+      open: () => noMapping(runId, settings['kill-after'], isBystander),
       undo: taken => taken.end(),
       undoMs: MAPPING_MS,
     })
@@ -58,14 +61,13 @@ export async function map(scope: Scope, record: Record, { settings, runId, env, 
     servers.push(server)
     return server
   }
-  const kind = settings.mapping
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount }).catch(
+      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander }).catch(
         (thrown: unknown) => {
           throw record.earlyLoss ?? unanswered ?? thrown
         },

@@ -7,7 +7,7 @@ import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
-import { launch } from './launch.ts'
+import { launch, mayNeedWine } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace } from './reap.ts'
 import { Record } from './record.ts'
@@ -40,8 +40,11 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     await verifier?.prepare()
     await reap(journal, record, io)
     await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
-    const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
+    const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
+    const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
+    const mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, env: io.env, journal })
+    const own = names?.without(descriptors) ?? descriptors
+    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: own, control, wine, journal })
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
     failure = asError(thrown)
@@ -73,7 +76,7 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 /** What dead runs left on this machine; their sessions end with the logins of this one. */
 async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo): Promise<void> {
   if (place === undefined) return
-  const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
+  const options = { by, env, connectionsFell: false }
   for (const reaped of await reapPlace(place, options)) record.tell({ type: 'reaped', ...reaped })
 }
 

@@ -123,9 +123,9 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
     async () => {
       lab = await useLab()
       await makeExe(join(lab.server().diskPath('app'), 'hello.exe'))
-      env = await setUpWine(here(lab, 'prefix'), (argv, options) => lab.run('client1', argv, options))
+      env = await setUpWine(here(lab, 'prefix'))
     },
-    { timeout: 60_000 },
+    { timeout: 200_000 },
   )
   after(() => nothingLeft(lab))
 
@@ -137,13 +137,19 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
     })
   }
 
-  test('is refused while a wineserver of the prefix runs outside, with its pid and the cure', { timeout: 60_000 }, async () => {
+  test('finds a wineserver that runs already: a private mapping is refused, with its pid and the cure, and without a word the mapping is shared', {
+    timeout: 60_000,
+  }, async () => {
     await lab.run('client1', ['wineserver', '--persistent'], { env, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
     try {
       const [server] = lab.processes('client1')
-      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env })
+      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env, options: ['--mapping', 'private'] })
       assert.equal(code, 125)
-      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*wineserver -k[^\\n]*\\n$`))
+      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*--wine-prefix[^\\n]*\\n$`))
+      const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], { env, options: ['-v', '--grace', '0'] })
+      assert.equal(shared.code, 7, shared.stderr)
+      assert.match(shared.stderr, new RegExp(`^nbtrun: a wineserver of .* runs already \\(pid ${server}\\); with a shared mapping`, 'm'))
+      assert.deepEqual([shared.receipt.shares[0]?.mapping, shared.receipt.wine?.server], ['shared', 'running'])
     } finally {
       await lab.run('client1', ['wineserver', '--kill'], { env })
     }

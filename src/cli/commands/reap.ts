@@ -39,7 +39,7 @@ export async function run(given: Given): Promise<void> {
   if (target !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
   const after = sessions()
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
-  const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
+  const options = { by: randomBytes(4).toString('hex'), env: process.env, connectionsFell: true }
   const place = Place.find(process.env)
   const reaped = place === undefined ? [] : await reapPlace(place, options)
   const left = sessions()

@@ -6,7 +6,7 @@ import { Devices } from './devices.ts'
 import { impossible, requireFuse } from './failures.ts'
 import { isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
-import { openedBy } from './opened.ts'
+import { openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
 import { runTool } from './run-tool.ts'
@@ -17,6 +17,8 @@ export interface SharedOptions extends FuseMappingOptions {
   readonly runId: string
   /** What happened at the end that somebody should know. */
   readonly warn: (message: string) => void
+  /** What the program may start and that is not its own: it counts only while it has a file of the mapping open. */
+  readonly isBystander?: ((pid: number) => Promise<boolean>) | undefined
 }
 
 /** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
@@ -32,7 +34,17 @@ interface Mounted {
  * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a guardian takes them away should
  * nbtrun be killed. As an ordinary user it needs fusermount3, and koffi to receive the descriptor. Throws MAPPING_FAILED with the cure.
  */
-export async function openShared({ points, serve, signal, blocking = false, runId, killAfterMs, warn, onMount = () => {} }: SharedOptions): Promise<Mapping> {
+export async function openShared({
+  points,
+  serve,
+  signal,
+  blocking = false,
+  runId,
+  killAfterMs,
+  warn,
+  onMount = () => {},
+  isBystander,
+}: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
   requireFuse()
@@ -41,7 +53,10 @@ export async function openShared({ points, serve, signal, blocking = false, runI
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)
   native?.becomeSubreaper()
   native?.hideMemory() // in a namespace of its own the program could not look into it
-  const followers = new Followers(runId, native === undefined ? undefined : { isOurs: isHelper, bury: native.bury })
+  const followers = new Followers(runId, {
+    subreaper: native === undefined ? undefined : { isOurs: isHelper, bury: native.bury },
+    isBystander: async pid => (await isBystander?.(pid)) === true && !(await hasOpen(pid, points)),
+  })
   const devices = new Devices(blocking)
   const guardian = await Guardian.start(killAfterMs, { paths: points.map(point => point.path), detachWords: mounter.detachWords })
   guardian.watch({ runId })
@@ -134,6 +149,11 @@ class Shared implements Mapping {
     await Promise.all([this.#guardian.leave(), this.#devices.end()])
     return how
   }
+}
+
+async function hasOpen(pid: number, points: readonly Point[]): Promise<boolean> {
+  for (const { path } of points) if ((await openBelow(pid, path)).length > 0) return true
+  return false
 }
 
 /** Names what is open, and who has it open. */

@@ -1,3 +1,4 @@
+import type { DriveChange } from '../../app/wine/drive.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */
@@ -25,6 +26,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | ({ readonly what: 'drive' } & DriveChange)
+  | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
 
 /** The first line. */
 export interface Head {
@@ -44,6 +47,8 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  /** Drives of Wine prefixes. */
+  readonly drives: readonly DriveChange[]
 }
 
 /** An entry that is longer is not read. */
@@ -62,6 +67,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const drives = new Map<string, DriveChange>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -83,10 +89,21 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'drive':
+        drives.set(driveKey(line), line)
+        break
+      case 'no-drive':
+        drives.delete(driveKey(line))
+        break
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()] }
+  const things = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
+  return { journal, run, origin, began, shares, program, ...things }
+}
+
+export function driveKey({ prefix, letter }: Pick<DriveChange, 'prefix' | 'letter'>): string {
+  return `drive ${letter} ${prefix}`
 }
 
 function json(text: string): unknown {
@@ -107,6 +124,8 @@ const number = (value: unknown): boolean => typeof value === 'number' && Number.
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
+const letter = like(/^[abd-y]:$/)
 
 const ORIGIN: Shape = {
   machine: text,
@@ -132,6 +151,18 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  drive: {
+    prefix: path,
+    letter,
+    // no part of it leads out of the folder
+    unc: orNull(like(/^unc(\/(?!\.{1,2}(\/|$))[^/\0]{1,255}){2,32}$/s)),
+    point: path,
+    typed: value => typeof value === 'boolean',
+    letterBefore: orNull(text),
+    uncBefore: orNull(text),
+    typeBefore: orNull(like(/^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,100}$/)),
+  },
+  'no-drive': { prefix: path, letter },
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

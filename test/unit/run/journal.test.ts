@@ -47,7 +47,7 @@ function dead(run: string, lines: readonly object[] = [], origin: Partial<Origin
   writeFileSync(file, [head, ...lines].map(line => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 })
   return file
 }
-const reap = (connectionsFell = false) => reapPlace(place(), { by: '0000000f', runtimeDir: env.XDG_RUNTIME_DIR, connectionsFell })
+const reap = (connectionsFell = false) => reapPlace(place(), { by: '0000000f', env, connectionsFell })
 const files = (): string[] => readdirSync(place().path)
 
 test('an entry is private, says what is held and no more, and goes when all was given back', async () => {
