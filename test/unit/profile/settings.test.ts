@@ -34,6 +34,7 @@ test('what is not given has its fallback', () => {
     'dry-run': false,
     'program-from': undefined,
     'no-expand': false,
+    'wine-prefix': undefined,
     mapping: 'auto',
     transport: 'auto',
     port: undefined,
