@@ -20,12 +20,13 @@ export interface MapOptions {
   /** Of a program that may be one for Windows: what Wine starts for itself. */
   readonly isBystander: ((pid: number) => Promise<boolean>) | undefined
   readonly runId: string
-  readonly env: RunIo['env']
+  readonly io: RunIo
   readonly journal: Journal
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, kind, isBystander, runId, env, journal }: MapOptions): Promise<Mapping> {
+export async function map(scope: Scope, record: Record, { settings, kind, isBystander, runId, io, journal }: MapOptions): Promise<Mapping> {
+  const { env, embedding } = io
   if (kind === 'none') {
     const mapping = await scope.acquire('map', 'mapping', {
       open: () => noMapping(runId, settings['kill-after'], isBystander),
@@ -64,14 +65,14 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)
+  const embedded = embedding !== undefined
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander }).catch(
-        (thrown: unknown) => {
-          throw record.earlyLoss ?? unanswered ?? thrown
-        },
-      )
+      const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander, embedded }
+      const chosen = await openMapping(options).catch((thrown: unknown) => {
+        throw record.earlyLoss ?? unanswered ?? thrown
+      })
       mapped = true
       return chosen
     },

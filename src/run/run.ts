@@ -21,13 +21,22 @@ import { untilOver } from './wait.ts'
  * failed before or outside the program. Either way everything was given back, or the receipt's steps say what was not.
  */
 export async function run(settings: Settings, words: readonly string[], io: RunIo): Promise<Outcome> {
-  const descriptors = inheritedDescriptors() // first: nothing else is open yet
+  const { embedding } = io
+  const descriptors = embedding === undefined ? inheritedDescriptors() : [] // first: nothing else is open yet
   if (settings['dry-run']) {
     io.tell({ type: 'plan', lines: await plan(settings, words, io) })
     return { exit: 0 }
   }
+  const control = new Control(settings['kill-after'], embedding?.signal)
+  try {
+    return await story(settings, words, io, control, descriptors)
+  } finally {
+    control.stop()
+  }
+}
+
+async function story(settings: Settings, words: readonly string[], io: RunIo, control: Control, descriptors: readonly number[]): Promise<Outcome> {
   const runId = randomBytes(4).toString('hex')
-  const control = new Control(settings['kill-after'])
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
@@ -42,10 +51,11 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
     const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
     const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
-    const mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, env: io.env, journal })
+    const mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, io, journal })
     const own = names?.without(descriptors) ?? descriptors
     const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: own, control, wine, journal })
     outcome = await untilOver(record, mapping, launched, settings, control)
+    control.throwIfAborted()
   } catch (thrown) {
     failure = asError(thrown)
     if (record.program === null) record.tell({ type: 'denied', error: failure })
@@ -56,7 +66,6 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
-  control.stop()
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)

@@ -25,14 +25,14 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
     record.timedOut(name, limitMs ?? 0)
     return control.end(false)
   })
-  const exit = (await Promise.race([program.exited, limit.enforced])) ?? STUCK
+  const exit = (await Promise.race([program.exited, limit.enforced, control.enforced])) ?? STUCK
   control.ending()
   record.exited(name, exit)
   const forAll = settings['wait-for'] === 'tree'
   const over = new AbortController()
   if (forAll) {
     wine?.hasten(mapping, over.signal)
-    await Promise.race([untilUnused(record, mapping, name), limit.enforced])
+    await Promise.race([untilUnused(record, mapping, name), limit.enforced, control.enforced])
   }
   over.abort()
   limit.lift()

@@ -19,6 +19,8 @@ export interface SharedOptions extends FuseMappingOptions {
   readonly warn: (message: string) => void
   /** What the program may start and that is not its own: it counts only while it has a file of the mapping open. */
   readonly isBystander?: ((pid: number) => Promise<boolean>) | undefined
+  /** This process is another program's: it keeps its memory, and its own orphans. */
+  readonly embedded?: boolean | undefined
 }
 
 /** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
@@ -44,6 +46,7 @@ export async function openShared({
   warn,
   onMount = () => {},
   isBystander,
+  embedded = false,
 }: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
@@ -51,10 +54,12 @@ export async function openShared({
   const tools = findTools('a shared mapping', ['env', 'setpriv', 'test'])
   const native = root ? await loadNative().catch(() => undefined) : await loadNative()
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)
-  native?.becomeSubreaper()
-  native?.hideMemory() // in a namespace of its own the program could not look into it
+  if (!embedded) {
+    native?.becomeSubreaper()
+    native?.hideMemory() // in a namespace of its own the program could not look into it
+  }
   const followers = new Followers(runId, {
-    subreaper: native === undefined ? undefined : { isOurs: isHelper, bury: native.bury },
+    subreaper: native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury },
     isBystander: async pid => (await isBystander?.(pid)) === true && !(await hasOpen(pid, points)),
   })
   const devices = new Devices(blocking)
@@ -135,11 +140,12 @@ class Shared implements Mapping {
 
   /** Newest first. Users that the run was told not to wait for are not waited for here either. */
   async #end(): Promise<string> {
-    const patience = (await this.#followers.list()).length > 0 ? 0 : BUSY_MS
+    const survivors = await this.#followers.list()
+    const patience = survivors.length > 0 ? 0 : BUSY_MS
     this.#followers.stop()
     let how: 'unmounted' | 'detached' = 'unmounted'
     for (const { point, server, device } of [...this.#mounted].reverse()) {
-      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server)))
+      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server, survivors)))
       if (end === 'detached') {
         how = end
         this.#warn(`the mapping at ${point.path} was still in use and is detached; what uses it gets errors`)
@@ -157,9 +163,9 @@ async function hasOpen(pid: number, points: readonly Point[]): Promise<boolean> 
 }
 
 /** Names what is open, and who has it open. */
-async function stillUsed({ path, files }: Point, server: FuseServerLike): Promise<string> {
+async function stillUsed({ path, files }: Point, server: FuseServerLike, survivors: readonly number[]): Promise<string> {
   const open = server.openFiles()
-  const users = (await openedBy(path)).map(({ pid, name }) => `${name} (${pid})`)
+  const users = (await openedBy(path, survivors)).map(({ pid, name }) => `${name} (${pid})`)
   const what = open.length === 0 ? 'no file, but a folder of it' : open.join(', ')
   return `${files.label} is still in use at its end: open is ${what}${users.length === 0 ? '' : `; by ${users.join(', ')}`}`
 }
