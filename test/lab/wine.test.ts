@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import type { ResultPromise } from 'execa'
-import { driveType } from '../../src/app/wine/registry.ts'
-import { cell } from './cell.ts'
-import { compileExe, type Lab, missing, setUpWine, useLab } from './index.ts'
-import { type Call, here, nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, words } from './nbtrun.ts'
+import { compileExe, type Lab, setUpWine, useLab } from './index.ts'
+import { type Call, here, nbtrun, nbtrunReceipt, nothingLeft, nothingLeftHere, words } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
+import { linesOf, noWine, said, stateOf, withoutWine } from './wine.ts'
 
 const P = { share: '//srv/app=P:' }
 
-describe('a share is a network drive to a Windows program', {
-  skip: noMapping || missing('wine', 'mingw') || (cell.way !== undefined && 'Wine is no part of the matrix'),
-  timeout: 280_000,
-}, () => {
+describe('a share is a network drive to a Windows program', { skip: noWine, timeout: 280_000 }, () => {
   let lab: Lab
   let env: Record<string, string>
-  let untouched: ReturnType<typeof prefix>
+  let untouched: object
   const disk = (name: string): string => join(lab.server().diskPath('app'), name)
   before(async () => {
     lab = await useLab()
@@ -33,13 +27,7 @@ describe('a share is a network drive to a Windows program', {
     assert.deepEqual(prefix(), untouched)
   })
 
-  /** Everything of the prefix that a run may change: the links, and the types of the drives. */
-  function prefix(): object {
-    const devices = join(here(lab, 'prefix'), 'dosdevices')
-    const system = readFileSync(join(here(lab, 'prefix'), 'system.reg'), 'latin1')
-    const types = Array.from('abcdefghijklmnopqrstuvwxyz', letter => driveType(system, `${letter}:`))
-    return { links: linksIn(devices), types, key: system.includes('[Software\\\\Wine\\\\Drives]') }
-  }
+  const prefix = (): object => stateOf(here(lab, 'prefix'))
 
   /** Runs drive.exe from the share; what it printed, line by line. */
   async function drive(program: readonly string[], call: Call = {}): Promise<{ code: number | undefined; lines: string[]; stderr: string }> {
@@ -141,30 +129,3 @@ describe('a share is a network drive to a Windows program', {
     await nothingLeft(lab)
   })
 })
-
-/** Until it has printed this. */
-async function said(run: ResultPromise, text: string): Promise<void> {
-  for (let all = ''; !all.includes(text); ) {
-    const [chunk] = (await Promise.race([once(run.stdout!, 'data'), run.then(({ stderr }) => Promise.reject(new Error(`it ended: ${String(stderr)}`)))])) as [
-      Buffer,
-    ]
-    all += String(chunk)
-  }
-}
-
-/** Each link in a folder and those below, and where it leads; folders without a link, too. */
-function linksIn(folder: string): (readonly [string, string])[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
-    const path = join(folder, entry.name)
-    return entry.isSymbolicLink() ? [[path, readlinkSync(path)] as const] : [[path, ''] as const, ...(entry.isDirectory() ? linksIn(path) : [])]
-  })
-}
-
-function linesOf(stdout: string): string[] {
-  return stdout.split(/\r?\n/).slice(0, -1)
-}
-
-/** What Debian's wine says about itself. */
-function withoutWine(stderr: string): string {
-  return stderr.replace(/^it looks like wine32 is missing[\s\S]*?wine32:i386"\n/, '')
-}
