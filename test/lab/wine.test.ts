@@ -89,7 +89,7 @@ describe('a share is a network drive to a Windows program', { skip: noWine, time
   })
 
   test('that is held until the last program is gone: one that starts itself anew is waited for', async () => {
-    const run = lab.spawn('client1', words(lab, ['drive.exe', 'again', 'P:\\again.txt'], { ...P, options: ['--events', 'fd:1'] }), { env })
+    const run = lab.spawn('client1', words(lab, ['drive.exe', 'again', 'later', 'P:\\again.txt'], { ...P, options: ['--events', 'fd:1'] }), { env })
     await said(run, '"quit"')
     assert.equal((await lab.server().sessions()).length, 1)
     writeFileSync(disk('again.txt.go'), '')
@@ -99,9 +99,14 @@ describe('a share is a network drive to a Windows program', { skip: noWine, time
     assert.deepEqual(prefix(), untouched)
   })
 
-  test('whose program is asked to end by Ctrl-C when its time is over, before it is made to', async () => {
-    const { code, lines } = await drive(['drive.exe', 'stay'], { options: ['--time-limit', '3s', '--kill-after', '60s'] })
-    assert.deepEqual([code, lines], [124, ['staying', 'asked to end: 0']])
+  test('whose programs are asked to end by Ctrl-C, before they are made to', async () => {
+    const options = ['--events', 'fd:1', '--kill-after', '60s']
+    const run = lab.spawn('client1', words(lab, ['drive.exe', 'again', 'stay'], { ...P, options }), { env })
+    await said(run, '"quit"', 'staying')
+    run.kill('SIGTERM')
+    const { exitCode, stdout } = await run
+    assert.equal(exitCode, 42)
+    assert.match(String(stdout), /^asked to end: 0\r?$/m)
     await nothingLeft(lab)
     assert.deepEqual(prefix(), untouched)
   })

@@ -23,9 +23,9 @@ export async function exitOf(run: ResultPromise<Options>): Promise<unknown> {
   return code
 }
 
-/** Until it has printed this. */
-export async function said(run: ResultPromise<Options>, text: string): Promise<void> {
-  for (let all = ''; !all.includes(text); ) {
+/** Until it has printed all of these. */
+export async function said(run: ResultPromise<Options>, ...texts: readonly string[]): Promise<void> {
+  for (let all = ''; !texts.every(text => all.includes(text)); ) {
     const [chunk] = (await Promise.race([once(run.stdout!, 'data'), run.then(({ stderr }) => Promise.reject(new Error(`it ended: ${String(stderr)}`)))])) as [
       Buffer,
     ]
