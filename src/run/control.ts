@@ -16,6 +16,7 @@ export class Control {
   #program: Program | undefined
   #mapping: Mapping | undefined
   #manner: Manner | undefined
+  #cancelledBy: RunSignal | undefined
   #aborted: NbtrunError | undefined
   readonly #enforced = deferred<void>()
 
@@ -49,12 +50,14 @@ export class Control {
     return this.#hurry.signal
   }
 
+  /** A signal or an abort that came while the program was being started found nothing that it could cancel: it is the program's now. */
   running(program: Program, mapping: Mapping, manner: Manner | undefined): void {
     this.#program = program
     this.#mapping = mapping
     this.#manner = manner
     this.#watch.phase = 'running'
-    if (this.#cancel.signal.aborted) void this.#leave() // while the program was being started
+    if (this.#cancelledBy !== undefined) program.kill(this.#cancelledBy)
+    else if (this.#cancel.signal.aborted) void this.#leave()
   }
 
   /** The program's own process is gone; others may still use the mapping. */
@@ -98,6 +101,7 @@ export class Control {
   #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
+        this.#cancelledBy ??= signal
         return this.#cancel.abort(new NbtrunError('CANCELLED', `cancelled by ${signal}`, { facts: { signal } }))
       case 'forward':
         return void this.#program?.kill(signal)

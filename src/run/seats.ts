@@ -36,7 +36,7 @@ export async function takeSeats(scope: Scope, settings: Settings, record: Record
   try {
     record.connected = await patience.until(
       async () => {
-        await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
+        await names?.hold(scope, record, journal) // before a seat is: whoever waits for a name shall not have one
         return connectShares(scope, settings, record, logins, journal)
       },
       async () => {

@@ -101,7 +101,12 @@ export class WineSide {
     if (mapping.kind === 'private')
       throw serverOutside(this.prefix, pid, `end its programs, or leave out --mapping private, or name another prefix with --wine-prefix`)
     if (point !== undefined && !(await seesMapping(pid, point)))
-      throw serverOutside(this.prefix, pid, `it belongs to a run with a private mapping: give both --mapping shared, or name another prefix with --wine-prefix`)
+      throw serverOutside(
+        this.prefix,
+        pid,
+        `it belongs to a run with a private mapping: give both --mapping shared, or name another prefix with --wine-prefix`,
+        'this',
+      )
   }
 
   async #requirePrefix(scope: Scope, wine: string): Promise<void> {

@@ -19,8 +19,8 @@ export async function wineserverOf(prefix: string): Promise<number | undefined> 
 }
 
 /** The error of a run whose wineserver would not see its share: it opens the files for the programs, and one outside of a private mapping finds none. */
-export function serverOutside(prefix: string, pid: number, hint: string): NbtrunError {
-  return new NbtrunError('WINESERVER_OUTSIDE', `a wineserver of ${prefix} runs already (pid ${pid}) and would not see the share`, {
+export function serverOutside(prefix: string, pid: number, hint: string, mapping = 'a private'): NbtrunError {
+  return new NbtrunError('WINESERVER_OUTSIDE', `a wineserver of ${prefix} runs already (pid ${pid}) and would not see ${mapping} mapping`, {
     hint,
     facts: { pid, prefix },
   })

@@ -1,4 +1,6 @@
 import type { DriveChange } from '../../app/wine/drive.ts'
+import type { NodeType } from '../../nbt/name-packets.ts'
+import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */
@@ -17,6 +19,20 @@ export interface SessionLine {
   readonly at: number
 }
 
+/** A NetBIOS name of `--hold-name`, of which name servers may know for longer than this machine. */
+export interface NameLine extends NetbiosName {
+  readonly what: 'name'
+  /** Under which it is to be found, IPv4. */
+  readonly addresses: readonly string[]
+  /** Where it was registered, or may be. */
+  readonly wins: readonly string[]
+  readonly node: NodeType
+  /** ms since 1970. */
+  readonly at: number
+  /** Its user was told why it cannot be given back. */
+  readonly told?: true
+}
+
 /** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
 export type Line =
   | SessionLine
@@ -28,6 +44,8 @@ export type Line =
   | { readonly what: 'no-mount'; readonly path: string }
   | ({ readonly what: 'drive' } & DriveChange)
   | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
+  | NameLine
+  | ({ readonly what: 'no-name' } & NetbiosName)
 
 /** The first line. */
 export interface Head {
@@ -49,6 +67,7 @@ export interface Entry extends Head {
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
   /** Drives of Wine prefixes. */
   readonly drives: readonly DriveChange[]
+  readonly names: readonly NameLine[]
 }
 
 /** An entry that is longer is not read. */
@@ -68,6 +87,7 @@ export function parseEntry(text: string): Entry {
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
   const drives = new Map<string, DriveChange>()
+  const names = new Map<string, NameLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -95,11 +115,22 @@ export function parseEntry(text: string): Entry {
       case 'no-drive':
         drives.delete(driveKey(line))
         break
+      case 'name':
+        names.set(nameId(line), line)
+        break
+      case 'no-name':
+        names.delete(nameId(line))
+        break
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const things = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
-  return { journal, run, origin, began, shares, program, ...things }
+  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
+  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], ...local, names: [...names.values()] }
+}
+
+/** The same text for the same name; without `nbt`, which a run does not load for nothing. */
+export function nameId({ text, suffix, scope }: NetbiosName): string {
+  return JSON.stringify([text, suffix, scope])
 }
 
 export function driveKey({ prefix, letter }: Pick<DriveChange, 'prefix' | 'letter'>): string {
@@ -126,6 +157,12 @@ const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(val
 const sessionId = like(/^[0-9a-f]{1,16}$/)
 const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
 const letter = like(/^[abd-y]:$/)
+const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
+const NAME: Shape = {
+  text: like(/^[\0-\xff]{1,15}$/),
+  suffix: value => number(value) && Number(value) >= 0 && Number(value) <= 0xff,
+  scope: like(/^[\0-\xff]{0,220}$/),
+}
 
 const ORIGIN: Shape = {
   machine: text,
@@ -163,6 +200,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
     typeBefore: orNull(like(/^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,100}$/)),
   },
   'no-drive': { prefix: path, letter },
+  name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
+  'no-name': NAME,
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

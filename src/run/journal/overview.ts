@@ -1,4 +1,5 @@
-import { held } from './keeper.ts'
+import { spellName } from '../../nbt/names.ts'
+import { held, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -21,6 +22,8 @@ export interface Known {
   /** Of Wine: `P: of /home/alice/.wine`. */
   readonly drives: readonly string[]
   readonly folders: readonly string[]
+  /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */
+  readonly names: readonly { readonly name: string; readonly addresses: readonly string[]; readonly wins: readonly string[] }[]
 }
 
 /** Every entry of this user's journal, the oldest first. */
@@ -29,10 +32,12 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
+const NOTHING = { sessions: [], mounts: [], drives: [], folders: [], names: [] }
+
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
-  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], sessions: [], mounts: [], drives: [], folders: [] }
-  const { origin, began, program, shares, mounts, drives, folders } = entry
+  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], ...NOTHING }
+  const { origin, began, program, shares, mounts, drives, folders, names } = entry
   return {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
@@ -44,6 +49,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     mounts: mounts.map(({ path }) => path),
     drives: drives.map(({ prefix, letter }) => `${letter.toUpperCase()} of ${prefix}`),
     folders,
+    names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
   }
 }
 

@@ -36,5 +36,5 @@ test('a wineserver of the prefix is found by its folder, one of another prefix i
 
 test('what a wineserver outside means is one line', () => {
   const { code, line } = serverOutside('/p', 7, 'end its programs')
-  assert.deepEqual([code, line], ['WINESERVER_OUTSIDE', 'a wineserver of /p runs already (pid 7) and would not see the share; end its programs'])
+  assert.deepEqual([code, line], ['WINESERVER_OUTSIDE', 'a wineserver of /p runs already (pid 7) and would not see a private mapping; end its programs'])
 })
