@@ -2,18 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { KEYS, type Lab, missing, useLab, type User } from './index.ts'
 import { type Call, nbtrunReceipt, noMapping, nothingLeft, words } from './nbtrun.ts'
-import { untilGone } from './watch.ts'
-
-/** Deaf to TERM: in sessions of their own, without a parent, in namespaces of their own; their environment still theirs. */
-const DEAF = `
-trap "" TERM
-setsid sleep 100 &
-(setsid sh -c "sleep 101 & exit" &)
-setsid unshare -Um sleep 102 &
-sh -c "sleep 103 & sleep 104 & wait"
-`
-/** Of the parents of these only the mapping knows. */
-const FORGOTTEN = `(setsid env -i sleep 105 &) ; (setsid env -i unshare -Um sleep 106 &)`
+import { DEAF, FORGOTTEN, untilGone } from './watch.ts'
 
 const WAYS: readonly { readonly way: string; readonly user?: User; readonly map?: string }[] = [
   { way: 'root' },
@@ -45,7 +34,7 @@ describe('--time-limit', { skip: noMapping || missing('fuse3'), timeout: 800_000
     })
 
     test(`ends by KILL all who do not hear TERM, wherever they went, way ${name}`, async () => {
-      const program = ['/bin/sh', '-c', way === 'none' ? DEAF : `${FORGOTTEN}\n${DEAF}`]
+      const program = ['/bin/sh', '-c', `${way === 'none' ? '' : FORGOTTEN}\n${DEAF}\nwait`]
       const { code, ms, receipt } = await nbtrunReceipt(lab, program, call('--time-limit', '2.5s', '--kill-after', '700ms', '-q'))
       assert.equal(code, 124)
       assert.ok(ms >= 3200, `${ms} ms`)

@@ -50,3 +50,14 @@ function commandOf(pid: number): string {
     return ''
   }
 }
+
+/** For a shell: descendants that are deaf to TERM, in sessions of their own, without a parent, in namespaces of their own; their environment is still theirs. */
+export const DEAF = `
+trap "" TERM
+setsid sleep 100 &
+(setsid sh -c "sleep 101 & exit" &)
+setsid unshare -Um sleep 102 &
+sh -c "sleep 103 & sleep 104 & wait" &
+`
+/** Of the parents of these only the mapping knows. */
+export const FORGOTTEN = `(setsid env -i sleep 105 &) ; (setsid env -i unshare -Um sleep 106 &)`
