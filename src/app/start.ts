@@ -23,15 +23,17 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string>>
   /** Of `inheritedDescriptors`. */
   readonly descriptors: readonly number[]
+  /** Where it starts, unless the words say so. */
+  readonly cwd?: string
 }
 
 /** Starts the program: nbtrun's terminal, process group, stdin, stdout and stderr are its own. Throws PROGRAM_NOT_RUNNABLE or PROGRAM_NOT_FOUND. */
-export async function startProgram({ words, env, descriptors }: StartOptions): Promise<Program> {
+export async function startProgram({ words, env, descriptors, cwd }: StartOptions): Promise<Program> {
   const { default: spawn } = await import('cross-spawn')
   const [command = '', ...args] = words
   let child: ChildProcess
   try {
-    child = spawn(command, args, { env, stdio: stdioOf(descriptors) })
+    child = spawn(command, args, { env, stdio: stdioOf(descriptors), cwd })
   } catch (cause) {
     throw refused(command, cause)
   }

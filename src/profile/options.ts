@@ -112,11 +112,11 @@ export const OPTIONS = {
   'no-expand': { kind: 'flag', common: false, help: 'leave {mount}, {drive} and {share} as they are', parse: yes },
   mapping: {
     kind: 'one',
-    arg: 'auto|private|shared|none',
+    arg: 'auto|private|shared|drive|unc|none',
     common: false,
     fallback: 'auto',
-    help: 'private: seen by the program alone; shared: by all of this user; none: a session only; auto: private where this machine allows it',
-    parse: choice('auto', 'private', 'shared', 'none'),
+    help: 'private: seen by the program alone; shared: by all of this user; none: a session only; on Windows drive: a letter; unc: no letter; auto: the first that fits this machine',
+    parse: choice('auto', 'private', 'shared', 'drive', 'unc', 'none'),
   },
   transport: {
     kind: 'one',

@@ -10,7 +10,7 @@ export interface Share {
   readonly share: string
   /** The folder below the share, backslashes between; empty for the share's root. */
   readonly folder: string
-  /** The absolute folder or drive letter (`P:`) where it shall be seen. */
+  /** The absolute folder or drive letter (`P:`, or `*` for a free one) where it shall be seen. */
   readonly point: string | undefined
   /** `//srv/app/folder`, for people. */
   readonly label: string
@@ -48,7 +48,7 @@ export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly
 
 /** The point stands after the last `=` that comes before an absolute path or a drive letter. */
 function cutPoint(text: string): { target: string; point: string | undefined } {
-  const [, target, point] = /^(.*)=(\/.*|[A-Za-z]:(?:[/\\].*)?)$/s.exec(text) ?? []
+  const [, target, point] = /^(.*)=(\/.*|\*|[A-Za-z]:(?:[/\\].*)?)$/s.exec(text) ?? []
   if (target === undefined || point === undefined) return { target: text, point: undefined }
   if (/\p{Cc}/u.test(point)) throw must('//server/share=/absolute/folder', text)
   return { target, point: /^[a-z]:$/.test(point) ? point.toUpperCase() : point }

@@ -1,4 +1,4 @@
-import { codeOf, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
+import { codeOf, decide, type Policy, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
@@ -16,9 +16,9 @@ export class Control {
   #program: Program | undefined
   #mapping: Mapping | undefined
 
-  constructor(killAfterMs: number) {
+  constructor(killAfterMs: number, policy: Policy = decide) {
     this.#killAfterMs = killAfterMs
-    this.#watch = watchSignals((action, signal) => this.#act(action, signal))
+    this.#watch = watchSignals((action, signal) => this.#act(action, signal), policy)
   }
 
   /** A signal came before the program started. Its reason is a CANCELLED error that names the signal. */
@@ -51,6 +51,7 @@ export class Control {
 
   /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
   async end(kill: boolean): Promise<void> {
+    if (this.#mapping?.endUsers !== undefined) return this.#mapping.endUsers()
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
     else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
@@ -64,7 +65,7 @@ export class Control {
     if ((await Promise.race([exited, awake(this.#killAfterMs).then(() => late)])) === late) await signalTree(pid, 'SIGKILL')
   }
 
-  #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
+  #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry' | 'rush', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
         return this.#cancel.abort(new NbtrunError('CANCELLED', `cancelled by ${signal}`, { facts: { signal } }))
@@ -75,6 +76,9 @@ export class Control {
         this.#grace.abort()
         return void this.end(action === 'kill')
       case 'hurry':
+        return this.#hurry.abort()
+      case 'rush':
+        this.#act('kill', signal)
         return this.#hurry.abort()
     }
   }

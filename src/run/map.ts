@@ -59,6 +59,7 @@ export async function map(scope: Scope, record: Record, { settings, runId, env, 
     return server
   }
   const kind = settings.mapping
+  if (kind === 'drive' || kind === 'unc') throw new TypeError(`the settings let ${kind} through`)
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)

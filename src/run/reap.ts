@@ -1,5 +1,5 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
-import type { Entry, Line } from './journal/entry.ts'
+import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
 import { held } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
@@ -32,7 +32,8 @@ export interface ReapOptions {
 async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
   if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
   const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
-  if (mayHold(filed.entry) && filed.entry.folders.length + filed.entry.mounts.length === 0) return undefined
+  const { folders, mounts, connections } = filed.entry
+  if (mayHold(filed.entry) && folders.length + mounts.length + connections.length === 0) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
   const { entry } = claimed
@@ -46,6 +47,16 @@ async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connection
     lines.push(line)
   }
   for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
+  if (entry.connections.length > 0) {
+    const { endConnection } = await import('../mapping/windows/leftovers.ts')
+    const sameBoot = entry.origin.boot === here().boot
+    for (const { device, remote, made } of entry.connections) {
+      const isElsewhere =
+        device === '' && connectionsOf(place, entry.run).some(other => other.device === '' && other.remote.toLowerCase() === remote.toLowerCase())
+      const fate = sameBoot && made && !isElsewhere ? await endConnection({ device, remote }) : ({ gone: true, found: false } as const)
+      note(`${device} ${remote}`.trim(), fate, { what: 'no-connection', device, remote })
+    }
+  }
   const mapped = left.length > 0
   // the folder of all runs comes first in an entry, and goes last; what stays is said once, for nobody will do more about it
   if (!mapped)
@@ -55,6 +66,11 @@ async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connection
     }
   place.settle(claimed, lines, !mapped && !mayHold(entry))
   return { dead: entry.run, gone, left }
+}
+
+/** What the other runs have. */
+export function connectionsOf(place: Place, but: string): readonly ConnectionLine[] {
+  return place.list().flatMap(({ entry, verdict }) => (entry !== undefined && entry.run !== but && verdict.state !== 'dead' ? entry.connections : []))
 }
 
 /** The same for all the dead of a journal. */

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { inheritedDescriptors } from '../app/descriptors.ts'
 import { asError, NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 import { Scope } from '../base/scope.ts'
+import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
-import { launch } from './launch.ts'
+import { launch, type Launched } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace } from './reap.ts'
 import { Record } from './record.ts'
@@ -27,7 +29,8 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     return { exit: 0 }
   }
   const runId = randomBytes(4).toString('hex')
-  const control = new Control(settings['kill-after'])
+  const windows = isWindows ? await import('./windows/index.ts') : undefined
+  const control = new Control(settings['kill-after'], windows?.policy)
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
@@ -39,9 +42,19 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   try {
     await verifier?.prepare()
     await reap(journal, record, io)
-    await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
-    const mapping = await map(scope, record, { settings, runId, env: io.env, journal })
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
+    const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control }
+    let mapping: Mapping
+    let launched: Launched
+    if (windows === undefined || windows.usesOwnClient(settings)) await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
+    if (windows === undefined) {
+      mapping = await map(scope, record, { settings, runId, env: io.env, journal })
+      launched = await launch(scope, record, mapping, launching)
+    } else {
+      const { cancelled, hurried } = control
+      const watched = await windows.takeDrives(scope, record, { settings, io, journal, cancelled, hurried })
+      mapping = watched.mapping
+      launched = await windows.launchInJob(scope, record, watched, launching)
+    }
     outcome = await untilOver(record, mapping, launched, settings, control)
   } catch (thrown) {
     failure = asError(thrown)

@@ -24,7 +24,7 @@ function since({ began }: Known): string {
   return began === null ? '?' : began.slice(0, 19).replace('T', ' ')
 }
 
-function holds({ state, shares, sessions, mounts, folders }: Known): string {
+function holds({ state, shares, sessions, mounts, connections, folders }: Known): string {
   if (state !== 'dead') return shares.join(', ')
-  return [...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...folders].join(', ')
+  return [...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...connections, ...folders].join(', ')
 }

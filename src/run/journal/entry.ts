@@ -25,6 +25,19 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | ConnectionLine
+  | { readonly what: 'no-connection'; readonly device: string; readonly remote: string }
+
+/** A connection of Windows' own client. */
+export interface ConnectionLine {
+  readonly what: 'connection'
+  /** `P:`; empty where it has no letter. */
+  readonly device: string
+  /** `\\srv\app` */
+  readonly remote: string
+  /** By nbtrun: the last run that has it ends it. */
+  readonly made: boolean
+}
 
 /** The first line. */
 export interface Head {
@@ -44,6 +57,7 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  readonly connections: readonly ConnectionLine[]
 }
 
 /** An entry that is longer is not read. */
@@ -62,6 +76,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const connections = new Map<string, ConnectionLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -83,10 +98,17 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'connection':
+        connections.set(`${line.device} ${line.remote}`, line)
+        break
+      case 'no-connection':
+        connections.delete(`${line.device} ${line.remote}`)
+        break
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()] }
+  const left = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], connections: [...connections.values()] }
+  return { journal, run, origin, began, shares, program, ...left }
 }
 
 function json(text: string): unknown {
@@ -97,8 +119,8 @@ function json(text: string): unknown {
   }
 }
 
-/** PID_MAX_LIMIT of Linux, proc_sys_kernel(5). */
-const MAX_PID = 2 ** 22
+/** Windows' are 32 bits; PID_MAX_LIMIT of Linux is less, proc_sys_kernel(5). */
+const MAX_PID = 2 ** 32 - 1
 
 type Shape = Readonly<Record<string, (value: unknown) => boolean>>
 
@@ -106,6 +128,7 @@ const text = (value: unknown): boolean => typeof value === 'string' && value.len
 const number = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value)
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
+const connection: Shape = { device: like(/^(?:[A-Z]:)?$/), remote: value => text(value) && like(/^\\\\[^\\\0]+\\[^\0]+$/s)(value) }
 const sessionId = like(/^[0-9a-f]{1,16}$/)
 
 const ORIGIN: Shape = {
@@ -132,6 +155,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  connection: { ...connection, made: value => typeof value === 'boolean' },
+  'no-connection': connection,
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -2,6 +2,7 @@ import { closeSync, fdatasync, fdatasyncSync, fsync, ftruncateSync, openSync, re
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import { asError, errnoOf } from '../../base/errors.ts'
+import { isWindows } from '../../base/platform.ts'
 import { within } from '../../base/time.ts'
 import type { Head, Line, SessionLine } from './entry.ts'
 import { here } from './origin.ts'
@@ -103,6 +104,14 @@ export class Journal {
     this.#giveAll('mount')
   }
 
+  connection(device: string, remote: string, made: boolean): void {
+    this.#take({ what: 'connection', device, remote, made }, `connection ${device} ${remote}`)
+  }
+
+  connectionGone(device: string, remote: string): void {
+    this.#give({ what: 'no-connection', device, remote }, `connection ${device} ${remote}`)
+  }
+
   /** Takes the entry off the disk, unless something in it was not given back: that is for the next run. `noSessions`: the servers said that they have none. */
   end(noSessions = false): void {
     if (this.#fd === undefined) return
@@ -189,8 +198,9 @@ function bytesOf(line: Head | Line): Buffer {
   return Buffer.from(`${JSON.stringify(line)}\n`)
 }
 
-/** A name is on disk when its folder is. */
+/** A name is on disk when its folder is; Windows opens no folder, and writes names at once. */
 async function syncFolder(path: string): Promise<void> {
+  if (isWindows) return
   const fd = openSync(path, 'r')
   try {
     await sync(fd)

@@ -18,6 +18,8 @@ export interface Known {
   readonly shares: readonly string[]
   readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
   readonly mounts: readonly string[]
+  /** Of Windows' own client: `P: \\srv\app`, or without a letter. */
+  readonly connections: readonly string[]
   readonly folders: readonly string[]
 }
 
@@ -29,8 +31,9 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
 
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
-  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], sessions: [], mounts: [], folders: [] }
-  const { origin, began, program, shares, mounts, folders } = entry
+  const nothing = { shares: [], sessions: [], mounts: [], connections: [], folders: [] }
+  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, ...nothing }
+  const { origin, began, program, shares, mounts, connections, folders } = entry
   return {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
@@ -40,6 +43,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     shares,
     sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
     mounts: mounts.map(({ path }) => path),
+    connections: connections.map(({ device, remote }) => `${device} ${remote}`.trim()),
     folders,
   }
 }
