@@ -1,7 +1,7 @@
 // Bundles src into dist: `node scripts/build.js`, with `--no-types` without declarations.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -64,4 +64,19 @@ function types() {
   const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '--project', config], { stdio: 'inherit' })
   rmSync(config)
   if (status !== 0) process.exit(status ?? 1)
+  prune()
+}
+
+/** Of the declarations only what the package's own three lead to: the rest cannot be imported, and is more than half. */
+function prune() {
+  const folder = join('dist', 'types')
+  const needed = new Set()
+  const follow = file => {
+    if (needed.has(file)) return
+    needed.add(file)
+    for (const [, to] of readFileSync(join(folder, file), 'utf8').matchAll(/(?:from |import\()['"](\.[^'"]+)\.[jt]s['"]/g))
+      follow(`${join(dirname(file), to)}.d.ts`)
+  }
+  for (const entry of ['index.d.ts', join('nbt', 'index.d.ts'), join('smb', 'index.d.ts')]) follow(entry)
+  for (const file of readdirSync(folder, { recursive: true })) if (file.endsWith('.ts') && !needed.has(file)) rmSync(join(folder, file))
 }

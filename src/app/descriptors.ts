@@ -22,9 +22,13 @@ export function inheritedDescriptors(parent = process.ppid): readonly number[] {
     .toSorted((a, b) => a - b)
 }
 
-/** The `stdio` of a child that inherits 0 to 2 and each of these under its own number; the numbers between stay closed. */
-export function stdioOf(descriptors: readonly number[]): (number | 'inherit' | 'ignore')[] {
-  const stdio: (number | 'inherit' | 'ignore')[] = ['inherit', 'inherit', 'inherit']
+type Stdio = number | 'inherit' | 'ignore'
+/** A program's descriptors 0, 1 and 2: those of this process, none, or others of it. */
+export type Standard = readonly [Stdio, Stdio, Stdio]
+
+/** The `stdio` of a child that has these as 0 to 2, and inherits each descriptor under its own number; the numbers between stay closed. */
+export function stdioOf(descriptors: readonly number[], standard: Standard = ['inherit', 'inherit', 'inherit']): Stdio[] {
+  const stdio: Stdio[] = [...standard]
   for (const fd of descriptors) {
     while (stdio.length < fd) stdio.push('ignore')
     stdio[fd] = fd

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { access, open, stat } from 'node:fs/promises'
-import { isAbsolute, relative, resolve, sep } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
 import type { Files } from '../smb/files.ts'
 
@@ -77,9 +77,9 @@ async function lookOnShare(files: Files, path: string): Promise<Thing> {
   }
 }
 
-/** The folder where the program shall start, absolute. Throws USAGE unless there is one. */
-export async function startFolder(folder: string, places: readonly Place[]): Promise<string> {
-  const path = isAbsolute(folder) ? resolve(folder) : resolve(process.cwd(), folder)
+/** The folder where the program shall start, absolute; `cwd`: from where a relative one counts. Throws USAGE unless there is one. */
+export async function startFolder(folder: string, places: readonly Place[], cwd: string): Promise<string> {
+  const path = resolve(cwd, folder)
   const thing = await lookAt(path, places)
   if (thing?.kind !== 'folder')
     throw new NbtrunError('USAGE', `--chdir ${folder}: ${thing === undefined ? 'no such folder' : 'is no folder'}`, { hint: 'name an existing folder' })

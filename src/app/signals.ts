@@ -69,6 +69,15 @@ export function watchSignals(act: (action: Exclude<Action, 'leave'>, signal: Run
   return watch
 }
 
+/** The same for a run that is a part of another program: what ends it is an abort, which is no more than one TERM. The process's signals are left alone. */
+export function watchAbort(signal: AbortSignal, act: (action: 'cancel' | 'term', reason: unknown) => void): SignalWatch {
+  const abort = (): void => act(watch.phase === 'before' ? 'cancel' : 'term', signal.reason)
+  const watch: SignalWatch = { phase: 'before', stop: () => signal.removeEventListener('abort', abort) }
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return watch
+}
+
 /** Whether this process group has the foreground of its terminal. proc_pid_stat(5), fields 5, 7 and 8. */
 export function inForeground(): boolean {
   try {

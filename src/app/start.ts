@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
 import { deferred } from '../base/time.ts'
-import { stdioOf } from './descriptors.ts'
+import { type Standard, stdioOf } from './descriptors.ts'
 
 /** How a program ended: one of the two is set. */
 export interface Exit {
@@ -23,17 +23,19 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string>>
   /** Of `inheritedDescriptors`. */
   readonly descriptors: readonly number[]
+  /** What it has as 0, 1 and 2, where not ours. */
+  readonly standard?: Standard | undefined
   /** Where it starts, unless the words say so. */
   readonly cwd?: string
 }
 
-/** Starts the program: nbtrun's terminal, process group, stdin, stdout and stderr are its own. Throws PROGRAM_NOT_RUNNABLE or PROGRAM_NOT_FOUND. */
-export async function startProgram({ words, env, descriptors, cwd }: StartOptions): Promise<Program> {
+/** Starts the program: nbtrun's terminal and process group are its own, and unless told stdin, stdout and stderr. Throws PROGRAM_NOT_RUNNABLE or PROGRAM_NOT_FOUND. */
+export async function startProgram({ words, env, descriptors, standard, cwd }: StartOptions): Promise<Program> {
   const { default: spawn } = await import('cross-spawn')
   const [command = '', ...args] = words
   let child: ChildProcess
   try {
-    child = spawn(command, args, { env, stdio: stdioOf(descriptors), cwd })
+    child = spawn(command, args, { env, stdio: stdioOf(descriptors, standard), cwd })
   } catch (cause) {
     throw refused(command, cause)
   }

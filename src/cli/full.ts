@@ -3,21 +3,23 @@ import { nearest } from '../profile/nearest.ts'
 import { refusePasswords } from '../profile/split.ts'
 import type { Raw } from '../profile/words.ts'
 import { COMMANDS } from './commands.ts'
-import { help } from './help.ts'
-import { packageVersion } from './package.ts'
 import { output } from './report.ts'
-import { rawFrom, refuseFlagValues, strictYargs, withOptions } from './yargs.ts'
 
 const EXAMPLE = 'nbtrun --share //server/share -- program'
+
+/** yargs takes longer to load than all of Node: help and the version do without. */
+const words = (): Promise<typeof import('./yargs.ts')> => import('./yargs.ts')
 
 /** A line that is no well-formed run: help, the version, or a complaint. Returns the exit code. */
 export async function noRun(own: readonly string[], program: readonly string[] | undefined): Promise<number> {
   const at = own.findIndex(word => word === '--help' || word === '-h')
   if (at >= 0) {
+    const { help } = await import('./help.ts')
     output(help((own[at + 1] ?? program?.[0]) === 'all'))
     return 0
   }
   if (own.includes('--version')) {
+    const { packageVersion } = await import('./package.ts')
     output(packageVersion())
     return 0
   }
@@ -28,6 +30,7 @@ export async function noRun(own: readonly string[], program: readonly string[] |
 
 /** The options of a run as yargs reads them. Throws USAGE for everything that is not right. */
 export async function parseRun(own: readonly string[]): Promise<Raw> {
+  const { rawFrom, refuseFlagValues, strictYargs, withOptions } = await words()
   refuseFlagValues(own)
   const given: Record<string, unknown> = await withOptions(strictYargs(own)).strictOptions().parseAsync()
   const [stray] = Array.isArray(given['_']) ? given['_'].map(String) : []
@@ -44,6 +47,7 @@ export async function command(argv: readonly string[]): Promise<number> {
   const at = argv.indexOf('--')
   const own = at < 0 ? argv : argv.slice(0, at)
   refusePasswords(own)
+  const { refuseFlagValues, strictYargs } = await words()
   refuseFlagValues(own)
   const y = strictYargs(own).strict().scriptName('nbtrun').help()
   for (const { usage, help: about, load } of Object.values(COMMANDS))

@@ -1,4 +1,5 @@
 /** `nbtrun/nbt`: NetBIOS over TCP/IP (RFC 1001, RFC 1002) as an end node. Every call takes a signal; nothing is global. */
+export { NbtrunError, type Code } from '../base/errors.ts'
 export { call, type CallOptions, type NbtOptions, nodeStatus, query, withNames } from './api.ts'
 export { type CallNames, callSession } from './call.ts'
 export { datagramPacket, type DatagramPacket } from './datagram-packets.ts'

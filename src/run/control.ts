@@ -1,12 +1,12 @@
-import { codeOf, decide, type Policy, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
+import { codeOf, decide, type Policy, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
-import { awake } from '../base/time.ts'
+import { awake, deferred } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
 
-/** What signals do to a run. It listens from before anything is taken until everything was given back: nothing ends nbtrun before that. */
+/** What signals do to a run, or an abort to one that is a part of another program. It listens from before anything is taken until everything was given back. */
 export class Control {
   readonly #watch: SignalWatch
   readonly #cancel = new AbortController()
@@ -15,10 +15,26 @@ export class Control {
   readonly #killAfterMs: number
   #program: Program | undefined
   #mapping: Mapping | undefined
+  #aborted: NbtrunError | undefined
+  readonly #enforced = deferred<void>()
 
-  constructor(killAfterMs: number, policy: Policy = decide) {
+  /** `abort`: what the run heeds instead of the process's signals; `policy`: what those ask for. */
+  constructor(killAfterMs: number, { abort, policy = decide }: { readonly abort?: AbortSignal | undefined; readonly policy?: Policy | undefined } = {}) {
     this.#killAfterMs = killAfterMs
-    this.#watch = watchSignals((action, signal) => this.#act(action, signal), policy)
+    this.#watch =
+      abort === undefined
+        ? watchSignals((action, signal) => this.#act(action, signal), policy)
+        : watchAbort(abort, (action, reason) => this.#abort(action, reason))
+  }
+
+  /** Resolves when an abort has ended the program and all it started, or those left cannot be ended. Never otherwise. */
+  get enforced(): Promise<void> {
+    return this.#enforced.promise
+  }
+
+  /** Throws CANCELLED where the run was aborted by now; the abort's reason is its cause. */
+  throwIfAborted(): void {
+    if (this.#aborted !== undefined) throw this.#aborted
   }
 
   /** A signal came before the program started. Its reason is a CANCELLED error that names the signal. */
@@ -38,6 +54,7 @@ export class Control {
     this.#program = program
     this.#mapping = mapping
     this.#watch.phase = 'running'
+    if (this.#cancel.signal.aborted) void this.#leave() // while the program was being started
   }
 
   /** The program's own process is gone; others may still use the mapping. */
@@ -47,6 +64,20 @@ export class Control {
 
   stop(): void {
     this.#watch.stop()
+  }
+
+  #abort(action: 'cancel' | 'term', reason: unknown): void {
+    this.#aborted = new NbtrunError('CANCELLED', 'the run was cancelled', { cause: reason })
+    if (action === 'cancel') return this.#cancel.abort(this.#aborted)
+    void this.#leave()
+  }
+
+  /** As the first TERM has it, and tells when that is done. */
+  async #leave(): Promise<void> {
+    this.#grace.abort()
+    await this.end(false)
+    await Promise.race([this.#program?.exited, awake(BURIED_MS)]) // its end is told a moment after there is none
+    this.#enforced.resolve()
   }
 
   /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
@@ -83,6 +114,9 @@ export class Control {
     }
   }
 }
+
+/** A process that is gone, and not told to be within this, waits in the kernel. */
+const BURIED_MS = 2000
 
 /** nbtrun ends as the program did: of the same signal where that is one a shell's loop should stop for. */
 export function outcomeOf({ code, signal }: Exit): Outcome {

@@ -1,3 +1,4 @@
+import type { Standard } from '../app/descriptors.ts'
 import type { NbtrunError } from '../base/errors.ts'
 import type { Waiting } from '../seat/patience.ts'
 import type { Reaped } from './reap.ts'
@@ -133,6 +134,18 @@ export interface RunIo {
   readonly cwd: string
   /** Never throws, writes at once. */
   tell(event: RunEvent): void
+  /** Where the process is another program's, which has this run as a part: nothing is changed that is the whole process's. */
+  readonly embedding?: Embedding | undefined
+}
+
+/** What a run gets from the program that it is a part of, in the place of signals, of the process's own descriptors, and of a terminal to ask on. */
+export interface Embedding {
+  /** Ends the run as TERM would. */
+  readonly signal: AbortSignal
+  /** The program's descriptors 0, 1 and 2. */
+  readonly stdio: Standard
+  /** UTF-8, its owner zeroes it; undefined where there is none. */
+  readonly password: Buffer | undefined
 }
 
 /** How nbtrun ends: with a code, or of the same signal as the program. */

@@ -44,7 +44,7 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
     const path = record.pointOf(i)
     return path === undefined ? [] : [{ files, path }]
   })
-  const cwd = settings.chdir === undefined ? io.cwd : await startFolder(say(settings.chdir), places)
+  const cwd = settings.chdir === undefined ? io.cwd : await startFolder(say(settings.chdir), places, io.cwd)
   const [wanted = '', ...args] = words.map(say)
   const finding = { places, cwd, path: env['PATH'], from: settings['program-from'] }
   const found = await findProgram(wanted, finding)
@@ -52,7 +52,7 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   if (kind === 'windows' && mapping.kind === 'private') refuseWineserverOutside(env)
 
   control.cancelled.throwIfAborted()
-  const program = await startProgram({ words: [...mapping.enter(cwd), ...start, ...args], env, descriptors })
+  const program = await startProgram({ words: [...mapping.enter(cwd), ...start, ...args], env, descriptors, standard: io.embedding?.stdio })
   control.running(program, mapping)
   record.program = { path: found.path, from: found.from, pid: program.pid, exit: null, signal: null, timedOut: false }
   await mapping.entered(program.pid)

@@ -17,12 +17,13 @@ const MAPPING_MS = 4000
 export interface MapOptions {
   readonly settings: Settings
   readonly runId: string
-  readonly env: RunIo['env']
+  readonly io: RunIo
   readonly journal: Journal
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, runId, env, journal }: MapOptions): Promise<Mapping> {
+export async function map(scope: Scope, record: Record, { settings, runId, io, journal }: MapOptions): Promise<Mapping> {
+  const { env, embedding } = io
   if (settings.mapping === 'none') {
     const mapping = await scope.acquire('map', 'mapping', {
       open: () => noMapping(runId, settings['kill-after']),
@@ -63,10 +64,11 @@ export async function map(scope: Scope, record: Record, { settings, runId, env, 
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)
+  const embedded = embedding !== undefined
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount }).catch(
+      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, embedded }).catch(
         (thrown: unknown) => {
           throw record.earlyLoss ?? unanswered ?? thrown
         },

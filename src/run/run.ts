@@ -23,14 +23,31 @@ import { untilOver } from './wait.ts'
  * failed before or outside the program. Either way everything was given back, or the receipt's steps say what was not.
  */
 export async function run(settings: Settings, words: readonly string[], io: RunIo): Promise<Outcome> {
-  const descriptors = inheritedDescriptors() // first: nothing else is open yet
+  const { embedding } = io
+  const descriptors = embedding === undefined ? inheritedDescriptors() : [] // first: nothing else is open yet
   if (settings['dry-run']) {
     io.tell({ type: 'plan', lines: await plan(settings, words, io) })
     return { exit: 0 }
   }
-  const runId = randomBytes(4).toString('hex')
   const windows = isWindows ? await import('./windows/index.ts') : undefined
-  const control = new Control(settings['kill-after'], windows?.policy)
+  await windows?.prepare(io)
+  const control = new Control(settings['kill-after'], { abort: embedding?.signal, policy: windows?.policy })
+  try {
+    return await story(settings, words, io, { control, descriptors, windows })
+  } finally {
+    control.stop()
+  }
+}
+
+interface Stage {
+  readonly control: Control
+  readonly descriptors: readonly number[]
+  /** Undefined on all other systems. */
+  readonly windows: typeof import('./windows/index.ts') | undefined
+}
+
+async function story(settings: Settings, words: readonly string[], io: RunIo, { control, descriptors, windows }: Stage): Promise<Outcome> {
+  const runId = randomBytes(4).toString('hex')
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
@@ -47,7 +64,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     let launched: Launched
     if (windows === undefined || windows.usesOwnClient(settings)) await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
     if (windows === undefined) {
-      mapping = await map(scope, record, { settings, runId, env: io.env, journal })
+      mapping = await map(scope, record, { settings, runId, io, journal })
       launched = await launch(scope, record, mapping, launching)
     } else {
       const { cancelled, hurried } = control
@@ -56,6 +73,7 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
       launched = await windows.launchInJob(scope, record, watched, launching)
     }
     outcome = await untilOver(record, mapping, launched, settings, control)
+    control.throwIfAborted()
   } catch (thrown) {
     failure = asError(thrown)
     if (record.program === null) record.tell({ type: 'denied', error: failure })
@@ -66,7 +84,6 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
   const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
-  control.stop()
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)

@@ -20,7 +20,7 @@ interface Taking {
 
 /** Takes the names of the run's own and connects every share, waiting as long as `--wait` says for what is not to be had at once. */
 export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, { journal, names }: Taking): Promise<void> {
-  const logins = await findLogins(settings, io.cwd, signal)
+  const logins = await findLogins(settings, io, signal)
   const attempt = async (): Promise<void> => {
     await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
     record.connected = await connectShares(scope, settings, record, logins, journal)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
-import { credentials as complete, findCredentials, type Credentials as Given } from '../profile/credentials.ts'
+import { credentials as complete, findCredentials, type Credentials as Given, type Found } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
 import type { Share } from '../profile/share.ts'
 import { connectTree, logIn } from '../smb/acquire.ts'
@@ -16,6 +16,7 @@ import { TERMS, type Terms } from '../smb/terms.ts'
 import { hostFinder } from '../nbt/find.ts'
 import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
+import type { RunIo } from './events.ts'
 import type { Journal } from './journal/journal.ts'
 import { Keeper } from './journal/keeper.ts'
 import type { Record } from './record.ts'
@@ -34,11 +35,19 @@ export interface Connected {
 export type Logins = ReadonlyMap<string, Given>
 
 /** Finds the passwords, or asks for them: before anything is taken, and once, however often it is tried. The caller zeroes them. */
-export async function findLogins(settings: Settings, cwd: string, signal: AbortSignal): Promise<Logins> {
+export async function findLogins(settings: Settings, { cwd, embedding }: RunIo, signal: AbortSignal): Promise<Logins> {
   const logins = new Map<string, Given>()
   const found = await findCredentials(settings, cwd)
-  for (const [key, { host }] of hostsOf(settings)) logins.set(key, await complete(found, host, signal))
+  const ask = embedding === undefined ? (host: string) => complete(found, host, signal) : () => given(found, embedding.password)
+  for (const [key, { host }] of hostsOf(settings)) logins.set(key, await ask(host))
   return logins
+}
+
+/** Without asking anybody. */
+function given({ kind, user, domain, password }: Found, own: Buffer | undefined): Given {
+  const known = password ?? own
+  if (known === undefined) throw new NbtrunError('NO_PASSWORD', `no password for ${user}`, { hint: 'give password, authFile or passwordFile' })
+  return { kind, user, domain, password: Buffer.from(known) }
 }
 
 /** The shares' servers, each once. */

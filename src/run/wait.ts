@@ -25,11 +25,11 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
     record.timedOut(name, limitMs ?? 0)
     return control.end(false)
   })
-  const exit = (await Promise.race([program.exited, limit.enforced])) ?? STUCK
+  const exit = (await Promise.race([program.exited, limit.enforced, control.enforced])) ?? STUCK
   control.ending()
   record.exited(name, exit)
   const forAll = settings['wait-for'] === 'tree'
-  if (forAll) await Promise.race([untilUnused(record, mapping, name), limit.enforced])
+  if (forAll) await Promise.race([untilUnused(record, mapping, name), limit.enforced, control.enforced])
   limit.lift()
   const graceMs = settings.grace ?? (mapping.kind === 'private' ? 0 : DEFAULT_GRACE_MS)
   record.tell({ type: 'unused', program: name, exit: exit.code, signal: exit.signal, graceMs })

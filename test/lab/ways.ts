@@ -115,7 +115,7 @@ except OSError as e: print('refused')`
       )
       const { code, stderr, ms, receipt } = await nbtrunReceipt(lab, ['{mount}/survives'], call(['--wait-for', 'app']))
       assert.equal(code, 0)
-      assert.ok(ms < 8000, `${ms} ms`)
+      assert.ok(ms < 30_000, `${ms} ms`)
       assert.match(stderr, /^nbtrun: survives is gone; the share is taken from .*(sh|setsid) \(\d+\)/)
       assert.ok(receipt.survivors.length > 0)
       assert.equal(receipt.end, 'acknowledged')

@@ -1,14 +1,25 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { now } from '../../base/time.ts'
 
 export interface Opener {
   readonly pid: number
   readonly name: string
 }
 
-/** The processes, as far as we may look into them, that have something at or below a path open, stand in it, or execute it. */
-export async function openedBy(path: string): Promise<readonly Opener[]> {
+/** How long a look at all processes of a machine may take: a machine may have thousands. */
+const LOOK_MS = 250
+
+/**
+ * The processes, as far as we may look into them, that have something at or below a path open, stand in it, or execute it. All of `suspects`; of the others
+ * those that were found in the time that such a look may take.
+ */
+export async function openedBy(path: string, suspects: readonly number[]): Promise<readonly Opener[]> {
   const openers: Opener[] = []
-  for (const pid of (await readdir('/proc')).map(Number).filter(Number.isInteger)) {
+  const dueAt = now() + LOOK_MS
+  const all = (await readdir('/proc')).map(Number).filter(Number.isInteger)
+  const others = all.filter(pid => !suspects.includes(pid))
+  for (const [i, pid] of [...suspects, ...others].entries()) {
+    if (i >= suspects.length && now() > dueAt) break
     for await (const to of linksOf(pid)) {
       if (to !== path && !to.startsWith(`${path}/`)) continue
       openers.push({ pid, name: await nameOf(pid) })

@@ -17,6 +17,8 @@ export interface SharedOptions extends FuseMappingOptions {
   readonly runId: string
   /** What happened at the end that somebody should know. */
   readonly warn: (message: string) => void
+  /** This process is another program's: it keeps its memory, and its own orphans. */
+  readonly embedded?: boolean | undefined
 }
 
 /** How long a mapping in use is waited for at the end: DESIGN's 2 s a step. */
@@ -32,16 +34,28 @@ interface Mounted {
  * Mounts that every process of this user sees. Their end tells nothing about the program's, so what it started is followed; a guardian takes them away should
  * nbtrun be killed. As an ordinary user it needs fusermount3, and koffi to receive the descriptor. Throws MAPPING_FAILED with the cure.
  */
-export async function openShared({ points, serve, signal, blocking = false, runId, killAfterMs, warn, onMount = () => {} }: SharedOptions): Promise<Mapping> {
+export async function openShared({
+  points,
+  serve,
+  signal,
+  blocking = false,
+  runId,
+  killAfterMs,
+  warn,
+  onMount = () => {},
+  embedded = false,
+}: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const root = mayMount()
   requireFuse()
   const tools = findTools('a shared mapping', ['env', 'setpriv', 'test'])
   const native = root ? await loadNative().catch(() => undefined) : await loadNative()
   const mounter = native === undefined || root ? rootMounter() : userMounter(native)
-  native?.becomeSubreaper()
-  native?.hideMemory() // in a namespace of its own the program could not look into it
-  const followers = new Followers(runId, native === undefined ? undefined : { isOurs: isHelper, bury: native.bury })
+  if (!embedded) {
+    native?.becomeSubreaper()
+    native?.hideMemory() // in a namespace of its own the program could not look into it
+  }
+  const followers = new Followers(runId, native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury })
   const devices = new Devices(blocking)
   const guardian = await Guardian.start(killAfterMs, { paths: points.map(point => point.path), detachWords: mounter.detachWords })
   guardian.watch({ runId })
@@ -120,11 +134,12 @@ class Shared implements Mapping {
 
   /** Newest first. Users that the run was told not to wait for are not waited for here either. */
   async #end(): Promise<string> {
-    const patience = (await this.#followers.list()).length > 0 ? 0 : BUSY_MS
+    const survivors = await this.#followers.list()
+    const patience = survivors.length > 0 ? 0 : BUSY_MS
     this.#followers.stop()
     let how: 'unmounted' | 'detached' = 'unmounted'
     for (const { point, server, device } of [...this.#mounted].reverse()) {
-      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server)))
+      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server, survivors)))
       if (end === 'detached') {
         how = end
         this.#warn(`the mapping at ${point.path} was still in use and is detached; what uses it gets errors`)
@@ -137,9 +152,9 @@ class Shared implements Mapping {
 }
 
 /** Names what is open, and who has it open. */
-async function stillUsed({ path, files }: Point, server: FuseServerLike): Promise<string> {
+async function stillUsed({ path, files }: Point, server: FuseServerLike, survivors: readonly number[]): Promise<string> {
   const open = server.openFiles()
-  const users = (await openedBy(path)).map(({ pid, name }) => `${name} (${pid})`)
+  const users = (await openedBy(path, survivors)).map(({ pid, name }) => `${name} (${pid})`)
   const what = open.length === 0 ? 'no file, but a folder of it' : open.join(', ')
   return `${files.label} is still in use at its end: open is ${what}${users.length === 0 ? '' : `; by ${users.join(', ')}`}`
 }

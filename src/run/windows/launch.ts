@@ -21,7 +21,7 @@ export async function launchInJob(scope: Scope, record: RunRecord, { mapping, li
   const say = settings['no-expand'] ? (text: string): string => text : (text: string): string => expand(text, { mount, drive, share: share?.label })
   const extra = Object.fromEntries(settings.env.map(({ name, value }) => [name, say(value)]))
   const env = programEnvironment(io.env, { runId, mount, share: share?.label ?? '' }, extra)
-  const cwd = settings.chdir === undefined ? io.cwd : await startFolder(say(settings.chdir), [])
+  const cwd = settings.chdir === undefined ? io.cwd : await startFolder(say(settings.chdir), [], io.cwd)
   const [wanted = '', ...args] = words.map(say)
   const { path, from } = findProgram(wanted, {
     share: mount === undefined ? undefined : `${mount}\\`,

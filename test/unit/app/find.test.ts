@@ -95,8 +95,8 @@ test('what is nowhere, not executable or lost says so', async () => {
 })
 
 test('the folder to start in may be here or on the share, and must be there', async () => {
-  assert.equal(await startFolder(base, options.places), base)
-  assert.equal(await startFolder(`${POINT}/tools/`, options.places), `${POINT}/tools`)
-  await assert.rejects(startFolder(`${POINT}/none`, options.places), { code: 'USAGE', message: `--chdir ${POINT}/none: no such folder` })
-  await assert.rejects(startFolder(`${POINT}/both`, options.places), { code: 'USAGE', message: /is no folder/ })
+  assert.equal(await startFolder(base, options.places, '/'), base)
+  assert.equal(await startFolder(`${POINT}/tools/`, options.places, '/'), `${POINT}/tools`)
+  await assert.rejects(startFolder(`${POINT}/none`, options.places, '/'), { code: 'USAGE', message: `--chdir ${POINT}/none: no such folder` })
+  await assert.rejects(startFolder(`${POINT}/both`, options.places, '/'), { code: 'USAGE', message: /is no folder/ })
 })
