@@ -15,6 +15,7 @@ export class Control {
   readonly #killAfterMs: number
   #program: Program | undefined
   #mapping: Mapping | undefined
+  #cancelledBy: RunSignal | undefined
   #aborted: NbtrunError | undefined
   readonly #enforced = deferred<void>()
 
@@ -50,11 +51,13 @@ export class Control {
     return this.#hurry.signal
   }
 
+  /** A signal or an abort that came while the program was being started found nothing that it could cancel: it is the program's now. */
   running(program: Program, mapping: Mapping): void {
     this.#program = program
     this.#mapping = mapping
     this.#watch.phase = 'running'
-    if (this.#cancel.signal.aborted) void this.#leave() // while the program was being started
+    if (this.#cancelledBy !== undefined) program.kill(this.#cancelledBy)
+    else if (this.#cancel.signal.aborted) void this.#leave()
   }
 
   /** The program's own process is gone; others may still use the mapping. */
@@ -99,6 +102,7 @@ export class Control {
   #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry' | 'rush', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
+        this.#cancelledBy ??= signal
         return this.#cancel.abort(new NbtrunError('CANCELLED', `cancelled by ${signal}`, { facts: { signal } }))
       case 'forward':
         return void this.#program?.kill(signal)

@@ -24,7 +24,7 @@ const WAYS: readonly { readonly way: string; readonly user?: User; readonly map?
   { way: 'none', user: 'alice', map: 'none' },
 ]
 
-describe('--time-limit', { skip: noMapping || missing('fuse3'), timeout: 110_000 }, () => {
+describe('--time-limit', { skip: noMapping || missing('fuse3'), timeout: 280_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

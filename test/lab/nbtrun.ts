@@ -35,6 +35,9 @@ export interface WithReceipt extends Outcome {
   readonly receipt: Receipt
 }
 
+/** Who runs programs on the clients. */
+const USERS_HERE = ['root', 'alice', 'bob'] as const
+
 let receipts = 0
 
 /** The same, with the receipt. */
@@ -70,23 +73,33 @@ export function script(lab: Lab, name: string, text: string, share = 'app'): voi
 
 /** Nothing is left: no session and no tree on the servers, and no process, mount, folder or journal entry of a run on the client. */
 export async function nothingLeft(lab: Lab, client = 'client1'): Promise<void> {
-  for (const server of ['srv', 'srv2']) {
-    await lab.server(server).untilSessions(0, 3000)
-    assert.deepEqual(await lab.server(server).treeConnects(), [], `trees on ${server}`)
-  }
+  await nothingLeftThere(lab)
   nothingLeftHere(lab, client)
 }
 
+/** No session and no tree on the servers. */
+export async function nothingLeftThere(lab: Lab, ms = 3000): Promise<void> {
+  for (const { name } of lab.state.hosts.filter(({ role }) => role === 'server')) {
+    await lab.server(name).untilSessions(0, ms)
+    assert.deepEqual(await lab.server(name).treeConnects(), [], `trees on ${name}`)
+  }
+}
+
 export function nothingLeftHere(lab: Lab, client = 'client1'): void {
+  nothingRunsHere(lab, client)
+  for (const user of USERS_HERE) assert.deepEqual(entries(lab, client, user), [], `journal of ${user}`)
+}
+
+/** No process, mount or folder of a run; its journal may have an entry. */
+export function nothingRunsHere(lab: Lab, client = 'client1'): void {
   const host = lab.host(client)
   assert.deepEqual(lab.processes(client).map(commandLine), [], `processes on ${client}`)
   const mounts = readFileSync(`/proc/${host.keeper.pid}/mountinfo`, 'utf8')
   assert.doesNotMatch(mounts, /fuse\.nbtrun/, `mounts on ${client}`)
-  for (const user of ['root', 'alice', 'bob'] as const) {
+  for (const user of USERS_HERE) {
     assert.deepEqual(readdirSync(join(host.folder, 'run', user)), [], `runtime folder of ${user}`)
     const left = readdirSync(join(host.folder, 'tmp', user)).filter(name => name.startsWith('nbtrun'))
     assert.deepEqual(left, [], `temporary folder of ${user}`)
-    assert.deepEqual(entries(lab, client, user), [], `journal of ${user}`)
   }
 }
 

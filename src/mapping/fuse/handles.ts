@@ -1,4 +1,4 @@
-import { asError } from '../../base/errors.ts'
+import { asError, type NbtrunError } from '../../base/errors.ts'
 import type { DirEntry, OpenFile } from '../../smb/files.ts'
 import type { Ask } from './desk.ts'
 import { fault } from './errno.ts'
@@ -24,9 +24,17 @@ export class FileHandle {
     this.writable = writable
   }
 
-  /** Before another change: a write given up by a deadline or a signal may still be under way, and must not land on top of what follows. */
-  async calm(): Promise<void> {
-    await Promise.allSettled([...this.writes].filter(([ask]) => ask.ended).map(([, write]) => write))
+  /**
+   * Before another change: a write given up by a deadline or a signal may still be under way, and must not land on top of what follows. A write that is itself
+   * among them waits for those before it alone; for itself it would wait for ever.
+   */
+  async calm(self?: Ask): Promise<void> {
+    const before: Promise<void>[] = []
+    for (const [ask, write] of this.writes) {
+      if (ask === self) break
+      if (ask.ended) before.push(write)
+    }
+    await Promise.allSettled(before)
   }
 
   /** Until the writes somebody waits for are answered. Those given up were reported as failed when that happened. */
@@ -92,6 +100,8 @@ export class Handles {
   readonly #releasing = new Set<Promise<void>>()
   readonly #closing = new Set<Promise<void>>()
   #lastFh = 0
+  #ending = false
+  #silenceTold = false
 
   constructor(nodes: Nodes, warn: (message: string) => void) {
     this.#nodes = nodes
@@ -152,7 +162,23 @@ export class Handles {
   /** Closes what nobody got to use, or nobody uses any more. */
   async close(file: OpenFile, name: string): Promise<void> {
     const end = await file.close()
-    if (end.how === 'forced') this.#warn(`closing ${name}: ${end.error === undefined ? end.why : asError(end.error).message}`)
+    if (end.how !== 'forced') return
+    const error = end.error === undefined ? undefined : asError(end.error)
+    this.#complain(`closing ${name}: ${error?.message ?? end.why}`, error)
+  }
+
+  /** Closing everything took longer than it may. */
+  late(error: NbtrunError): void {
+    this.#complain(error.line, error)
+  }
+
+  /** In the end a silent server is told once: it would be the same of every file. */
+  #complain(line: string, error: NbtrunError | undefined): void {
+    if (this.#ending && error?.code === 'TIMED_OUT') {
+      if (this.#silenceTold) return
+      this.#silenceTold = true
+    }
+    this.#warn(line)
   }
 
   /** Until the closes under way are acknowledged: a program that closed a file must not meet its own open when it removes or renames it. */
@@ -162,6 +188,7 @@ export class Handles {
 
   /** Closes everything; resolves when all of it was acknowledged. */
   async releaseAll(): Promise<void> {
+    this.#ending = true
     for (const handle of this.#files.values()) handle.node.locks?.abandon()
     for (const handle of this.#files.values()) void this.releaseFile(handle)
     for (const handle of this.#directories.values()) void this.releaseDirectory(handle)

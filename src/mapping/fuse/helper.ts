@@ -75,8 +75,9 @@ export class Helper {
     if (descriptor !== undefined) closeSync(descriptor)
     return new Promise((resolve, reject) => {
       child.once('error', cause => reject(failureOf(cause.message)))
+      if (child.pid === undefined) return // and then, where descriptors are lacking, it has no streams either
       const [control, ...others] = child.stdio.slice(3).filter(stream => stream instanceof Socket)
-      if (child.pid !== undefined && control !== undefined) resolve(new Helper(child, child.pid, control, others))
+      if (control !== undefined) resolve(new Helper(child, child.pid, control, others))
     })
   }
 

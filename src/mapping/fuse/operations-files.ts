@@ -165,7 +165,7 @@ async function read(handle: FileHandle, offset: number, length: number): Promise
 
 /** A request that was given up while it waited for its turn writes nothing. */
 async function write(ask: Ask, handle: FileHandle, offset: number, data: Buffer): Promise<void> {
-  if (handle.writes.size > 0) await handle.calm()
+  if (handle.writes.size > 0) await handle.calm(ask)
   if (ask.ended) throw fault('EINTR', 'writing')
   const route = handle.node.locks?.server.route(handle, offset, data.length, true) ?? [{ handle, offset, length: data.length }]
   for (const step of route) {

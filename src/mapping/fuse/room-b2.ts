@@ -35,6 +35,7 @@ export const B2: RoomWay = {
   async start({ tools: { unshare, sh, mount }, mounts }) {
     const points = mounts.flatMap(({ source, path, options }) => [source, path, options])
     const starting = Helper.start([unshare, ...NEW_USER, ...NEW_MOUNTS, '--', sh, '-c', SCRIPT, 'nbtrun', mount, ...points])
+    starting.catch(() => {}) // told when it is waited for
     await loadNative().catch(async (thrown: unknown) => {
       await starting.then(
         helper => helper.kill(),

@@ -148,7 +148,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
       try {
         await within(timeoutMs, () => Promise.race([drain(), hurried.promise]), `closing the files of ${files.label}`)
       } catch (error) {
-        onWarning(asError(error).line)
+        share.handles.late(asError(error))
       }
       device.close()
       gone.resolve()

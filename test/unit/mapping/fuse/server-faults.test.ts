@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { NbtrunError } from '../../../../src/base/errors.ts'
 import type { Closed } from '../../../../src/base/resource.ts'
 import { deferred, now } from '../../../../src/base/time.ts'
+import type { FileInfo, OpenFile } from '../../../../src/smb/files.ts'
 import { type DiskFiles, withFaults } from './disk-files.ts'
 import { Bench, cannotMount } from './mounted.ts'
 
@@ -66,6 +67,20 @@ except Alarm: print(1 < time.monotonic() - began < 2.5)
     await mounted.server.gone
     assert.match(mounted.warnings.join(), /closing the files of \/\/disk\/share took longer than 300 ms/)
   })
+
+  test('is told once in the end, however many files were open', async () => {
+    using bench = new Bench()
+    const silent = (): Promise<Closed> => Promise.resolve({ how: 'forced', why: 'silence', error: new NbtrunError('TIMED_OUT', 'no answer') })
+    const wrap = (files: DiskFiles) => withFaults(files, { file: file => ({ close: () => file.close().then(silent) }) })
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(bench.disk, name), '')
+    const mounted = await bench.start('exec 3<a 4<b 5<c; : >"$TOP/up"; kill -STOP $$', { wrap })
+    await bench.sign('up')
+    assert.equal(mounted.server.openFiles().length, 3)
+    await mounted.server.close()
+    mounted.child.kill('SIGKILL')
+    await mounted.finished
+    assert.match(mounted.warnings.join('\n'), /^closing [abc]: no answer$/)
+  })
 })
 
 describe('a signal during a slow answer', { skip: cannotMount }, () => {
@@ -92,6 +107,27 @@ print(said)
 `)
     assert.equal(await bench.run(script, { wrap }), "b'slow'\n")
     assert.equal(reads, 1)
+  })
+
+  test('that kills who appends to a file: nothing is written, and whoever is next is not kept waiting', async () => {
+    using bench = new Bench()
+    const [asked, givenUp, answer] = [deferred<void>(), deferred<void>(), deferred<void>()]
+    const stat = async (file: OpenFile): Promise<FileInfo> => {
+      asked.resolve()
+      await answer.promise
+      return file.stat()
+    }
+    const wrap = (files: DiskFiles) => withFaults(files, { file: file => ({ stat: () => stat(file) }) })
+    const trace = (line: string): void => (/^WRITE .* errno/.test(line) ? givenUp.resolve() : undefined)
+    writeFileSync(join(bench.disk, 'f'), 'kept\n')
+    const mounted = await bench.start('exec 3>>f; sh -c "echo \\$\\$ >\\$TOP/pid; echo one >&3"; echo two >&3', { wrap, trace })
+    await asked.promise
+    process.kill(Number(readFileSync(join(bench.top, 'pid'), 'latin1')), 'SIGKILL')
+    await givenUp.promise
+    answer.resolve()
+    await mounted.finished
+    await mounted.server.gone
+    assert.deepEqual([readFileSync(join(bench.disk, 'f'), 'utf8'), mounted.warnings], ['kept\ntwo\n', []])
   })
 
   test('closes on the server what an open given up has opened there', async () => {

@@ -1,0 +1,90 @@
+// npm run faults: everything that can go wrong, at every place in the life of a run, as a table; after each nothing is left on either side.
+// usage: npm run faults -- [--places login,grace] [--faults TERM,RST] [--ways b2,root] [--times 20] [--jobs 3]
+import { parseArgs } from 'node:util'
+import { FAULTS, type FaultName, impossible } from '../test/faults/faults.ts'
+import { PLACES, type PlaceName } from '../test/faults/places.ts'
+import { playRound } from '../test/faults/round.ts'
+import { type Counted, count, legend, table, tell } from '../test/faults/table.ts'
+import { type Way, WAYS } from '../test/lab/cell.ts'
+import { ensurePackages, type Lab, missing, runAsRoot, startLab } from '../test/lab/index.ts'
+
+const LAB = { servers: { srv: {} }, clients: ['client1'] } as const
+
+interface Job {
+  readonly way: Way
+  readonly place: PlaceName
+  readonly fault: FaultName
+}
+
+function chosen<T extends string>(all: readonly T[], asked: string | undefined, option: string): readonly T[] {
+  if (asked === undefined) return all
+  const names = asked.split(',').map(name => name.trim())
+  const unknown = names.find(name => !all.some(known => known === name))
+  if (unknown !== undefined) throw new Error(`${option} ${unknown} is none of ${all.join(', ')}`)
+  return all.filter(name => names.includes(name))
+}
+
+function whole(text: string, option: string): number {
+  const n = Number(text)
+  if (!Number.isInteger(n) || n < 1) throw new Error(`${option} ${text} is no whole number above 0`)
+  return n
+}
+
+async function main(): Promise<number> {
+  const string = { type: 'string' } as const
+  const { values } = parseArgs({ options: { places: string, faults: string, ways: string, times: string, jobs: string } })
+  const places = chosen(Object.keys(PLACES) as PlaceName[], values.places, '--places')
+  const faults = chosen(Object.keys(FAULTS) as FaultName[], values.faults, '--faults')
+  const ways = chosen(Object.keys(WAYS) as Way[], values.ways ?? 'b2', '--ways')
+  const times = whole(values.times ?? '20', '--times')
+  const lanes = whole(values.jobs ?? '3', '--jobs')
+  const elsewhere = await runAsRoot()
+  if (elsewhere !== undefined) return elsewhere
+  ensurePackages(['lab', 'processes', 'fuse3'])
+  const why = missing('lab', 'fuse')
+  if (why !== false) throw new Error(why)
+  const cells = ways.flatMap(way => faults.flatMap(fault => places.map((place): Job => ({ way, place, fault }))))
+  const jobs = cells.filter(({ place, fault }) => impossible(PLACES[place], FAULTS[fault]) === undefined)
+  const results = new Map<string, Counted>()
+  await Promise.all(Array.from({ length: lanes }, () => lane(jobs, times, results)))
+  for (const way of ways)
+    console.log(`\n${table(places, faults, (place, fault) => results.get(`${way} ${place} ${fault}`), `way ${way}, ${times} times each`)}`)
+  console.log(`\n${legend(places, faults)}`)
+  const bad = [...results].filter(([, { green, red, voids }]) => red + voids > 0 || green === 0)
+  if (bad.length === 0) console.log('\nEvery cell is green, and nothing was left.')
+  for (const [name, counted] of bad) console.log(`\n${name}: ${tell(counted)}\n${counted.why.replaceAll(/^/gm, '  ')}`)
+  return bad.length === 0 ? 0 : 1
+}
+
+/** Takes cells until there is none left, in a lab of its own; one that was not green may have left its lab in any state. */
+async function lane(jobs: Job[], times: number, results: Map<string, Counted>): Promise<void> {
+  let lab: Lab | undefined
+  try {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const { way, place, fault } = job
+      let counted: Counted | undefined
+      const began = performance.now()
+      for (let round = 0; round < times; round++) {
+        lab ??= await startLab(LAB)
+        const verdict = await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way }, round)
+        counted = count(counted, verdict)
+        if (verdict.result === 'green') continue
+        lab.dispose()
+        lab = undefined
+      }
+      results.set(`${way} ${place} ${fault}`, counted!)
+      console.error(
+        `${way} ${place} × ${fault}: ${tell(counted!)}, ${Math.round((performance.now() - began) / 1000)} s${counted!.why === '' ? '' : `\n${counted!.why}`}`,
+      )
+    }
+  } finally {
+    lab?.dispose()
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(`faults: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}

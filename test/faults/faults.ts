@@ -1,0 +1,217 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { constants } from 'node:os'
+import type { Lab } from '../lab/index.ts'
+import { enter } from '../lab/host.ts'
+import { TOOL_PATH } from '../lab/packages.ts'
+import type { Place } from './places.ts'
+import type { Relay } from './relay.ts'
+
+/** A run that is where something shall happen to it. */
+export interface Stage {
+  readonly lab: Lab
+  readonly relay: Relay
+  /** Of nbtrun. */
+  readonly pid: number
+  /** Of the program, once there is one. */
+  readonly program: number | undefined
+  /** Of this try of the cell, from 0. */
+  readonly round: number
+  /** The journal's disk, where it has one of its own. */
+  readonly disk: string | undefined
+}
+
+/** How nbtrun may end, and what it may say. */
+export interface Expected {
+  /** Exit codes, or the signal that it dies of. */
+  readonly ends: readonly (number | NodeJS.Signals)[]
+  /** All of stderr: at most one line, unless told otherwise. */
+  readonly says: RegExp
+  /** Every goodbye was answered, so that nothing is left for anybody to give back. */
+  readonly acknowledged?: boolean
+}
+
+export interface Fault {
+  readonly hits: 'nbtrun' | 'program' | 'server' | 'machine'
+  readonly legend: string
+  /** What the program does differently. */
+  readonly variant?: 'deaf' | 'daemon'
+  readonly options?: readonly string[]
+  /** The journal is on a small disk of its own. */
+  readonly ownDisk?: boolean
+  /** It happens. Resolves when it has. */
+  readonly happens: (stage: Stage) => void | Promise<void>
+  /** What was held stays so. */
+  readonly keeps?: boolean
+  /** Ends what would last: called once the run is over, or shall be. */
+  readonly ends?: (stage: Stage) => void | Promise<void>
+  readonly expected: (place: Place) => Expected
+}
+
+/** The program's own exit code, and the one that it has when the share fails it. */
+export const PROGRAM = { well: 3, failed: 7 } as const
+
+const SILENT = /^$/
+const ONE_LINE = /^nbtrun: [^\n]+\n$/
+const AT_MOST_ONE = /^(nbtrun: [^\n]+\n)?$/
+const AT_MOST_TWO = /^(nbtrun: [^\n]+\n){0,2}$/
+
+const signalled = (signal: NodeJS.Signals): Fault => ({
+  hits: 'nbtrun',
+  legend: `nbtrun gets ${signal}`,
+  happens: ({ pid }) => void process.kill(pid, signal),
+  expected: ({ moment }) => {
+    const name = signal.replace('SIG', '')
+    if (moment === 'before') return { ends: [128 + constants.signals[signal]], says: new RegExp(`^nbtrun: [^\\n]*cancelled by SIG${name}[^\\n]*\\n$`) }
+    return { ends: [moment === 'running' ? signal : PROGRAM.well], says: SILENT, acknowledged: true }
+  },
+})
+
+const programGets = (signal: NodeJS.Signals, legend: string): Fault => ({
+  hits: 'program',
+  legend,
+  happens: ({ program }) => void process.kill(program!, signal),
+  expected: () => ({ ends: [128 + constants.signals[signal]], says: SILENT, acknowledged: true }),
+})
+
+/** The server, or the way to it, is of no use any more. */
+const uselessServer = ({ moment }: Place): Expected => {
+  if (moment === 'before') return { ends: [125], says: ONE_LINE }
+  // of the file that the program left open, and of the goodbyes
+  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: moment === 'running' ? AT_MOST_ONE : AT_MOST_TWO }
+}
+
+/** A connection is of no use any more, and a new one can be had. */
+const uselessConnection = ({ moment }: Place): Expected => {
+  if (moment === 'before') return { ends: [125, PROGRAM.well], says: AT_MOST_ONE }
+  return { ends: [PROGRAM.well], says: AT_MOST_ONE }
+}
+
+/** An answer that was changed on the way ends the connection for good, one that means nothing may only end it. */
+const spoiltAnswer = (place: Place): Expected => ({
+  ...uselessConnection(place),
+  ...(place.moment === 'running' ? { ends: [PROGRAM.well, PROGRAM.failed] } : {}),
+})
+
+/** Spoilt in a bit, in its first bytes, in its length, in all. [MS-SMB2] 2.2.1: 64 bytes of header. */
+const GARBLES: readonly ((frame: Buffer) => Buffer)[] = [
+  frame => ((frame[frame.length - 1]! ^= 0x10), frame),
+  frame => (frame.fill(0x2a, 0, 4), frame),
+  frame => frame.subarray(0, 40),
+  frame => frame.fill(0xff, 4),
+]
+
+export const FAULTS = {
+  INT: signalled('SIGINT'),
+  TERM: signalled('SIGTERM'),
+  HUP: signalled('SIGHUP'),
+  QUIT: signalled('SIGQUIT'),
+  KILL: {
+    hits: 'nbtrun',
+    legend: 'nbtrun gets SIGKILL; nbtrun reap comes after it',
+    happens: ({ pid }) => void process.kill(pid, 'SIGKILL'),
+    expected: () => ({ ends: ['SIGKILL'], says: SILENT }),
+  },
+  crash: programGets('SIGSEGV', 'the program crashes (SIGSEGV)'),
+  killed: programGets('SIGKILL', 'the program is killed (SIGKILL)'),
+  daemon: {
+    hits: 'program',
+    legend: 'the program leaves a daemon behind, which goes on for a moment',
+    variant: 'daemon',
+    happens: () => {}, // it has, before this place
+    expected: () => ({ ends: [PROGRAM.well], says: SILENT, acknowledged: true }),
+  },
+  deaf: {
+    hits: 'program',
+    legend: 'the program ignores TERM when its --time-limit is over',
+    variant: 'deaf',
+    options: ['--time-limit', '5s', '--kill-after', '300ms'],
+    happens: () => {}, // time does
+    expected: () => ({ ends: [124], says: /^nbtrun: works is being ended: [^\n]+\n$/, acknowledged: true }),
+  },
+  'srv killed': {
+    hits: 'server',
+    legend: 'smbd and all its processes get SIGKILL',
+    happens: ({ lab }) => lab.stopSmbd('srv', 'SIGKILL'),
+    ends: ({ lab }) => lab.startSmbd('srv'),
+    expected: uselessServer,
+  },
+  frozen: {
+    hits: 'server',
+    legend: 'smbd and all its processes are stopped (SIGSTOP)',
+    happens: ({ lab }) => signalServer(lab, 'SIGSTOP'),
+    ends: ({ lab }) => signalServer(lab, 'SIGCONT'),
+    expected: uselessServer,
+  },
+  cut: {
+    hits: 'server',
+    legend: "the client's cable is pulled",
+    happens: ({ lab }) => lab.link('client1', 'down'),
+    keeps: true,
+    ends: ({ lab, relay }) => {
+      lab.link('client1', 'up')
+      relay.release()
+    },
+    expected: uselessServer,
+  },
+  RST: { hits: 'server', legend: 'both sides of the connection get RST', happens: ({ relay }) => relay.reset(), expected: uselessConnection },
+  garbled: {
+    hits: 'server',
+    legend: "the server's next answer is spoilt: in a bit, at its head, in its length, in all, by turns",
+    happens: ({ relay, round }) => relay.spoil(GARBLES[round % GARBLES.length]!),
+    expected: spoiltAnswer,
+  },
+  disk: {
+    hits: 'machine',
+    legend: "the journal's disk is full",
+    ownDisk: true,
+    happens: ({ lab, disk }) => fill(lab, disk!),
+    expected: () => ({ ends: [PROGRAM.well], says: /^(nbtrun: the journal cannot be written \(ENOSPC\)[^\n]+\n)?$/, acknowledged: true }),
+  },
+  fds: {
+    hits: 'machine',
+    legend: 'nbtrun has as many descriptors open as it may (prlimit --nofile)',
+    happens: ({ pid }) => noMoreDescriptors(pid),
+    expected: ({ moment }) =>
+      moment === 'before' ? { ends: [PROGRAM.well, 125, 126], says: AT_MOST_ONE } : { ends: [PROGRAM.well], says: AT_MOST_ONE, acknowledged: true },
+  },
+} as const satisfies Record<string, Fault>
+
+export type FaultName = keyof typeof FAULTS
+
+/** Why there is no such cell; undefined where there is. */
+export function impossible(place: Place, fault: Fault): string | undefined {
+  if (fault.hits !== 'program' || place.moment === 'running') return undefined
+  return place.moment === 'before' ? 'there is no program yet' : 'the program is gone already'
+}
+
+function signalServer(lab: Lab, signal: NodeJS.Signals): void {
+  const { daemons } = lab.host('srv')
+  const pids = [daemons!.smbd.pid, ...children(daemons!.smbd.pid)]
+  for (const pid of pids)
+    try {
+      process.kill(pid, signal)
+    } catch {} // one that has ended meanwhile
+}
+
+/** proc_pid_children(5). */
+function children(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+}
+
+function fill(lab: Lab, disk: string): void {
+  const [file, ...args] = [...enter(lab.host('client1')), 'dd', 'if=/dev/zero', `of=${disk}/full`, 'bs=1k']
+  const { stderr } = spawnSync(file, args, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
+  if (!/No space left/.test(stderr)) throw new Error(`the disk is not full: ${stderr}`)
+}
+
+/** The lowest number that is free is one too many from now on: getrlimit(2). As its own user, who may lower what is theirs. */
+function noMoreDescriptors(pid: number): void {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
+  let free = 0
+  while (open.has(free)) free++
+  const { uid, gid } = statSync(`/proc/${pid}`)
+  const words = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--', 'prlimit', `--pid=${pid}`, `--nofile=${free}`]
+  const { status, stderr } = spawnSync('setpriv', words, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
+  if (status !== 0) throw new Error(`prlimit: ${stderr.trim()}`)
+}

@@ -1,0 +1,81 @@
+// The fault matrix itself: a round that was not at its place is void, what is left is seen, a few of its cells are green.
+import assert from 'node:assert/strict'
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, describe, test } from 'node:test'
+import { type Lab, useLab } from '../lab/index.ts'
+import { noMapping } from '../lab/nbtrun.ts'
+import { FAULTS, type FaultName, impossible } from './faults.ts'
+import { judgeEnd, judgeLeft } from './judge.ts'
+import { type Place, PLACES, type PlaceName } from './places.ts'
+import { nth } from './relay.ts'
+import { playRound } from './round.ts'
+import { count, legend, table, tell } from './table.ts'
+
+const WAY = 'b2'
+
+describe('the fault matrix', { skip: noMapping, timeout: 280_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+
+  for (const [why, place, says] of [
+    [
+      'whose packet never comes',
+      { ...PLACES.login, holds: () => nth('OPLOCK_BREAK', 1) },
+      /^the run was never there: nothing was held, told were .*returned$/m,
+    ],
+    ['of which its events tell more', { ...PLACES.spawn, holds: () => nth('LOGOFF', 1) }, /^the run was further than that: told were .*quit$/m],
+  ] satisfies [string, Place, RegExp][])
+    test(`a place ${why} is void`, async () => {
+      const { result, why: told } = await playRound(lab, { place, fault: FAULTS.TERM, way: WAY }, 0)
+      assert.equal(result, 'void', told)
+      assert.match(told, says)
+      await lab.reset() // the run was killed
+    })
+
+  test('another end than the documented one is told, and more words than one line', () => {
+    const expected = FAULTS.TERM.expected(PLACES.login)
+    const said = 'nbtrun: cancelled by SIGTERM\n'
+    assert.deepEqual(judgeEnd({ end: 143, stderr: said, events: [] }, expected), [])
+    assert.match(judgeEnd({ end: 125, stderr: said, events: [] }, expected).join(), /^it ended with 125, not 143/)
+    assert.match(judgeEnd({ end: 143, stderr: `${said}${said}`, events: [] }, expected).join(), /^it said /)
+  })
+
+  test('a folder that is left is told', async () => {
+    const left = join(lab.host('client1').folder, 'run', 'alice', 'nbtrun')
+    mkdirSync(left)
+    try {
+      const ended = { end: 0, stderr: '', events: [] }
+      const target = [`//${lab.server().address}`]
+      const complaints = await judgeLeft(lab, { ended, user: 'alice', disk: undefined, target, expected: FAULTS.TERM.expected(PLACES.io), settleMs: 0 })
+      assert.match(complaints.join('\n'), /^its end is not told[\s\S]*^left here[^:]*: runtime folder of alice/m)
+    } finally {
+      rmdirSync(left)
+    }
+  })
+
+  for (const [place, fault] of [
+    ['login', 'TERM'],
+    ['tree', 'fds'],
+    ['io', 'crash'],
+    ['unmap', 'KILL'],
+    ['logoff', 'RST'],
+  ] satisfies [PlaceName, FaultName][])
+    test(`${place} × ${fault}`, async () => {
+      assert.deepEqual(await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way: WAY }, 0), { result: 'green', why: '' })
+    })
+})
+
+test('its table: what was red is red, what cannot be has its reason', () => {
+  assert.equal(impossible(PLACES.login, FAULTS.crash), 'there is no program yet')
+  const green = count(undefined, { result: 'green', why: '' })
+  const red = count(count(green, { result: 'void', why: 'elsewhere' }), { result: 'red', why: 'left' })
+  assert.deepEqual([tell(green), tell(count(green, { result: 'void', why: '' })), tell(red), red.why], ['ok', 'void 1/2', 'RED 1/3', 'left'])
+  assert.equal(
+    table(['login', 'io'], ['TERM', 'crash'], (place, fault) => (place === 'login' ? green : fault === 'crash' ? red : undefined)),
+    ['       login  io', 'TERM   ok', 'crash  –      RED 1/3'].join('\n'),
+  )
+  assert.match(legend(['login', 'io'], ['TERM', 'crash']), /\n–  there is no program yet: crash at login$/)
+})

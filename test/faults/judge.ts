@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pause } from '../../src/base/time.ts'
+import { runs } from '../lab/journal.ts'
+import type { Lab, User } from '../lab/index.ts'
+import { nothingLeftHere, nothingLeftThere, nothingRunsHere } from '../lab/nbtrun.ts'
+import { type Expected, type Fault, PROGRAM } from './faults.ts'
+import type { Ended } from './round.ts'
+
+/** A machine that is busy with other things needs its time until what is on its way has gone. */
+const SETTLE_MS = 20_000
+
+/** A crash tells more than fits. */
+const brief = (text: string): string => JSON.stringify(text.length > 700 ? `${text.slice(0, 100)} … ${text.slice(-600)}` : text)
+
+/** The exit code is the documented one, and stderr has no more than it should. */
+export function judgeEnd({ end, stderr }: Ended, { ends, says }: Expected): string[] {
+  return [
+    ...(ends.some(one => one === end) ? [] : [`it ended with ${end}, not ${ends.join(' or ')}: ${brief(stderr)}`]),
+    ...(says.test(stderr) ? [] : [`it said ${brief(stderr)}, not ${says}`]),
+  ]
+}
+
+/** What a program wrote and was told is safe is on the server's disk, once; and a daemon could finish. */
+export function judgeWork(lab: Lab, { end }: Pick<Ended, 'end'>, { variant }: Pick<Fault, 'variant'>): string[] {
+  if (end !== PROGRAM.well) return []
+  const log = readFileSync(join(lab.server().diskPath('app'), 'log'), 'utf8')
+  const isWhole = variant === 'daemon' ? /^(line\n)?last\n$/.test(log) : /^(line\n)?last\n$/.test(log)
+  return isWhole ? [] : [`the log on the server's disk is ${JSON.stringify(log)}`]
+}
+
+export interface Leaving {
+  readonly ended: Ended
+  readonly user: User | 'root'
+  /** The journal's, where it has one. */
+  readonly disk: string | undefined
+  /** The words by which `nbtrun reap` reaches the server. */
+  readonly target: readonly string[]
+  readonly expected: Expected
+  /** How long what is on its way may take to go, ms. */
+  readonly settleMs?: number
+}
+
+/**
+ * Nothing is left on either side: at once where every goodbye was answered; else after `nbtrun reap` with the user's password, and before it a run that was
+ * not killed has left nothing but the session of a server that did not answer.
+ */
+export async function judgeLeft(lab: Lab, { ended, user, disk, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
+  const complaints: string[] = []
+  const check = async (what: string, look: () => void | Promise<void>): Promise<void> => {
+    const why = await eventually(look, settleMs)
+    if (why !== undefined) complaints.push(`${what}: ${why}`)
+  }
+  const returned = ended.events.findLast(event => event.type === 'returned')
+  const acknowledged = returned?.type === 'returned' && returned.end === 'acknowledged'
+  if (expected.acknowledged === true && !acknowledged)
+    complaints.push(`its end is ${returned?.type === 'returned' ? returned.end : 'not told'}, not acknowledged`)
+  if (ended.end !== 'SIGKILL') {
+    await check('left here', () => nothingRunsHere(lab))
+    if (acknowledged) await check('left in the journal', () => nothingLeftHere(lab))
+    else await check('left in the journal', () => onlySessions(lab, user))
+  }
+  if (!acknowledged) {
+    await check('left here after its death', () => assert.deepEqual(lab.processes('client1'), []))
+    const { code, stderr } = await lab.run('client1', ['nbtrun', 'reap', ...target, '--auth-file', lab.authFile()], { user })
+    if (code !== 0) complaints.push(`nbtrun reap ended with ${code}: ${stderr.trim()}`)
+  }
+  await check('left here in the end', () => nothingLeftHere(lab))
+  await check('left on the server', () => nothingLeftThere(lab, 100))
+  await check('connections', () => noConnections(lab))
+  if (disk !== undefined) await check("left on the journal's disk", () => assert.deepEqual(filesOn(lab, disk), []))
+  return complaints
+}
+
+/** What a run that could not say goodbye keeps in its journal. */
+async function onlySessions(lab: Lab, user: User | 'root'): Promise<void> {
+  for (const { state, folders, mounts } of await runs(lab, { user })) assert.deepEqual([state, folders, mounts], ['dead', [], []])
+}
+
+/** Of the client's, established or being made: proc(5), /proc/net/tcp, states 01 to 03. */
+function noConnections(lab: Lab): void {
+  assert.deepEqual(lab.server().workers(), [], 'processes of smbd')
+  const table = readFileSync(`/proc/${lab.host('client1').keeper.pid}/net/tcp`, 'latin1')
+  assert.doesNotMatch(table, /^ *\d+: \S+ \S+ 0[123] /m, 'connections of the client')
+}
+
+/** The files of a journal on a disk that only the client sees. */
+function filesOn(lab: Lab, disk: string): string[] {
+  const root = `/proc/${lab.host('client1').keeper.pid}/root`
+  const names = readdirSync(join(root, disk), { recursive: true, withFileTypes: true })
+  return names.flatMap(entry => (entry.isFile() && entry.name !== 'full' ? entry.name : []))
+}
+
+/** Undefined once the look is without a complaint; else the last complaint after `ms`. */
+async function eventually(look: () => void | Promise<void>, ms: number): Promise<string | undefined> {
+  for (const dueAt = performance.now() + ms; ; ) {
+    try {
+      await look()
+      return undefined
+    } catch (error) {
+      if (performance.now() > dueAt) return error instanceof Error ? error.message : String(error)
+      await pause(50)
+    }
+  }
+}

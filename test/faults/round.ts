@@ -1,0 +1,140 @@
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pause, within } from '../../src/base/time.ts'
+import type { Published } from '../../src/run/published.ts'
+import type { Lab } from '../lab/index.ts'
+import { here, words } from '../lab/nbtrun.ts'
+import { type Way, WAYS } from '../lab/cell.ts'
+import type { Fault, Stage } from './faults.ts'
+import { judgeEnd, judgeLeft, judgeWork } from './judge.ts'
+import type { Place } from './places.ts'
+import { type Relay, relay } from './relay.ts'
+
+/** What became of one try of a cell. Void: the run was not where something was to happen to it. */
+export interface Verdict {
+  readonly result: 'green' | 'red' | 'void'
+  /** What was wrong, line by line. */
+  readonly why: string
+}
+
+export interface Cell {
+  readonly place: Place
+  readonly fault: Fault
+  readonly way: Way
+}
+
+/** What nbtrun may take for each of its waits, so that all of them end within `BOUND_MS`. */
+const LIMITS = ['--connect-timeout', '5s', '--io-timeout', '3s', '--teardown-timeout', '3s']
+/** None of these waits is ever longer than that, on a machine that is busy with other things. */
+const BOUND_MS = 45_000
+const REACH_MS = 30_000
+
+export interface Ended {
+  readonly end: number | NodeJS.Signals | undefined
+  readonly stderr: string
+  readonly events: readonly Published[]
+}
+
+/** Thrown where a round says nothing about its cell. */
+class Void extends Error {}
+
+let rounds = 0
+
+/** A run, brought to the place, with the fault, judged. Where it is not green the lab may be in any state. */
+export async function playRound(lab: Lab, { place, fault, way }: Cell, round: number): Promise<Verdict> {
+  const user = WAYS[way]
+  const eventsFile = here(lab, `faults-${++rounds}.events`, { user })
+  const disk = fault.ownDisk === true ? here(lab, `disk-${rounds}`, { user }) : undefined
+  const server = lab.server()
+  const address = server.address.replace(/\d+$/, '254')
+  rmSync(join(server.diskPath('app'), 'log'), { force: true })
+  copyFileSync(join(import.meta.dirname, 'works.sh'), join(server.diskPath('app'), 'works'))
+  if (disk !== undefined) {
+    mkdirSync(disk)
+    await lab.run('client1', ['mount', '-t', 'tmpfs', '-o', `size=64k,mode=700,uid=${user === 'root' ? 0 : 2001}`, 'disk', disk], { user: 'root' })
+  }
+  const isCabled = place.holds !== undefined || place.told.join() !== 'requested'
+  await using between = await relay(server.address, address, place.holds?.())
+  if (!isCabled) lab.link('client1', 'down')
+  const options = ['--port', String(between.port), '--events', eventsFile, '--grace', place.grace ?? '0', ...LIMITS, ...(fault.options ?? [])]
+  const program = ['{mount}/works', place.program, fault.variant ?? 'none']
+  const env = { NBTRUN_TEST_WAY: way, ...(disk === undefined ? {} : { XDG_STATE_HOME: disk }) }
+  const run = lab.spawn('client1', words(lab, program, { as: 'alice', share: `//${address}/app`, options }), { user, env, stdin: 'pipe', timeout: 120_000 })
+  run.stdin?.on('error', () => {}) // it may be gone
+  let said = ''
+  run.stdout?.on('data', chunk => (said += String(chunk)))
+  let isOver = false
+  void run.then(() => (isOver = true))
+  const events = (): readonly Published[] => readEvents(eventsFile)
+  const stage = (): Stage => {
+    const launched = events().find(event => event.type === 'launched')
+    return { lab, relay: between, pid: run.pid!, program: launched?.type === 'launched' ? launched.pid : undefined, round, disk }
+  }
+  try {
+    if (place.program === 'busy') run.stdin?.write('go\n')
+    const isWaiting = (): boolean => (isCabled ? place.program === 'busy' || fault.variant !== undefined || said.includes('ready') : isCalling(lab))
+    await reach(place, fault, { between, events, isWaiting, isOver: () => isOver })
+    const at = stage()
+    await fault.happens(at)
+    if (fault.keeps !== true) {
+      if (!isCabled) lab.link('client1', 'up')
+      between.release()
+    }
+    run.stdin?.write('go\n')
+    const { exitCode, signal, stderr } = await within(BOUND_MS, () => run, 'the end of nbtrun')
+    await fault.ends?.(at)
+    const ended: Ended = { end: signal ?? exitCode, stderr: String(stderr), events: events() }
+    const complaints = [
+      ...judgeEnd(ended, fault.expected(place)),
+      ...judgeWork(lab, ended, fault),
+      ...(await judgeLeft(lab, { ended, user, disk, target: ['--port', String(between.port), `//${address}`], expected: fault.expected(place) })),
+    ]
+    if (disk !== undefined) await lab.run('client1', ['umount', disk], { user: 'root' })
+    return complaints.length === 0 ? { result: 'green', why: '' } : { result: 'red', why: complaints.join('\n') }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return { result: error instanceof Void ? 'void' : 'red', why: `${why}\nevents: ${types(events())}` }
+  } finally {
+    run.kill('SIGKILL')
+  }
+}
+
+interface Sight {
+  readonly between: Relay
+  readonly events: () => readonly Published[]
+  readonly isWaiting: () => boolean
+  readonly isOver: () => boolean
+}
+
+/** Until the run is at the place, by the packet that is held and by its own events; throws `Void` where it is not. */
+async function reach(place: Place, fault: Fault, { between, events, isWaiting, isOver }: Sight): Promise<void> {
+  let isHeld = place.holds === undefined
+  void between.held.then(() => (isHeld = true))
+  // a program that leaves a daemon behind is gone itself, which takes nothing from the place
+  const told = fault.variant === 'daemon' ? [...place.told, 'quit' as const] : place.told
+  const untold = place.untold.filter(type => !told.includes(type))
+  const has = (type: Published['type']): boolean => events().some(event => event.type === type)
+  const dueAt = performance.now() + REACH_MS
+  while (!(isHeld && isWaiting() && told.every(has))) {
+    if (isOver() || performance.now() > dueAt) throw new Void(`the run was never there: ${isHeld ? '' : 'nothing was held, '}told were ${types(events())}`)
+    await pause(5)
+  }
+  if (untold.some(has)) throw new Void(`the run was further than that: told were ${types(events())}`)
+}
+
+/** Whether a TCP connection is being made: proc(5), /proc/net/tcp, state 02 is SYN_SENT. */
+function isCalling(lab: Lab): boolean {
+  return /^ *\d+: \S+ \S+ 02 /m.test(readFileSync(`/proc/${lab.host('client1').keeper.pid}/net/tcp`, 'latin1'))
+}
+
+const types = (events: readonly Published[]): string => events.map(({ type }) => type).join(', ') || 'none'
+
+/** The whole lines. */
+function readEvents(file: string): readonly Published[] {
+  try {
+    const lines = readFileSync(file, 'utf8').split('\n')
+    return lines.slice(0, -1).map(line => JSON.parse(line) as Published)
+  } catch {
+    return [] // it has not begun
+  }
+}
