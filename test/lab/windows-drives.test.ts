@@ -5,11 +5,11 @@ import { after, before, describe, test } from 'node:test'
 import { NUMBERS } from '../../src/mapping/windows/errors.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
-import { until, WindowsNode, windowsPath } from './windows-node.ts'
+import { offline, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 const GRACE = ['--grace', '0']
 
-describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", { skip: missing('wine', 'mingw') }, () => {
+describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", { skip: missing('wine', 'mingw') || offline(), timeout: 900_000 }, () => {
   const windows = new WindowsNode()
   const at = (name: string): string => windowsPath(windows.path(name))
   const connections = (): string[] => readdirSync(windows.path('connections')).sort()

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pause } from '../../src/base/time.ts'
 import { TOOL_PATH } from './packages.ts'
@@ -175,6 +175,12 @@ export class WindowsNode {
     if (code !== 0) await this.#wine(['wineserver', '--kill=9']) // of this prefix alone
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** Why there is no Node for Windows here, or false: it comes from the npm registry, which a namespace of its own does not reach. */
+export function offline(): string | false {
+  const reaches = Object.values(networkInterfaces()).some(addresses => addresses?.some(({ internal }) => !internal))
+  return reaches ? false : 'no network here, and Node for Windows comes from the npm registry'
 }
 
 /** Waits for something to become true; fails after a long time. */
