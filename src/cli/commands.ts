@@ -1,4 +1,4 @@
-/** The commands. They count only as the very first word; each is one module, loaded when it is used. */
+/** The commands. They count only as the very first word; each is one module, loaded when it is used. `usageExit`: instead of 125, for words that are not understood. */
 export const COMMANDS = {
   sessions: {
     usage: 'sessions <target>',
@@ -11,6 +11,12 @@ export const COMMANDS = {
     usage: 'autodisconnect <target> [minutes]',
     help: 'when the server ends idle sessions by itself',
     load: () => import('./commands/autodisconnect.ts'),
+  },
+  doctor: {
+    usage: 'doctor [target]',
+    help: 'each step from this machine to the share, timed; each finding with its cure',
+    usageExit: 2,
+    load: () => import('./commands/doctor.ts'),
   },
   script: { usage: 'script [template]', help: 'print or write a login script or launcher', load: () => import('./commands/script.ts') },
   runs: { usage: 'runs', help: 'the runs of this user, and what dead ones left', load: () => import('./commands/runs.ts') },

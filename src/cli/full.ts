@@ -1,8 +1,8 @@
-import { NbtrunError } from '../base/errors.ts'
+import { asError, type Code, NbtrunError } from '../base/errors.ts'
 import { nearest } from '../profile/nearest.ts'
 import { refusePasswords } from '../profile/split.ts'
 import type { Raw } from '../profile/words.ts'
-import { COMMANDS } from './commands.ts'
+import { COMMANDS, isCommand } from './commands.ts'
 import { output } from './report.ts'
 
 const EXAMPLE = 'nbtrun --share //server/share -- program'
@@ -44,6 +44,20 @@ export async function parseRun(own: readonly string[]): Promise<Raw> {
 
 /** A command and its words. Returns the exit code: 0, or what the command set. */
 export async function command(argv: readonly string[]): Promise<number> {
+  try {
+    return await obey(argv)
+  } catch (thrown) {
+    const row: { readonly help: string; readonly usageExit?: number } | undefined = isCommand(argv[0]) ? COMMANDS[argv[0]] : undefined
+    const error = asError(thrown)
+    if (row?.usageExit === undefined || !MISTYPED.has(error.code)) throw thrown
+    const { code, message, hint, facts } = error
+    throw new NbtrunError(code, message, { cause: error.cause, facts: { ...facts, exit: row.usageExit }, ...(hint === undefined ? {} : { hint }) })
+  }
+}
+
+const MISTYPED: ReadonlySet<Code> = new Set(['USAGE', 'SHELL_ATE_SHARE', 'PASSWORD_IN_ARGV'])
+
+async function obey(argv: readonly string[]): Promise<number> {
   const at = argv.indexOf('--')
   const own = at < 0 ? argv : argv.slice(0, at)
   refusePasswords(own)

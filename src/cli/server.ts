@@ -60,11 +60,13 @@ export async function onServer(given: Given, work: (asked: Asked) => Promise<voi
 
 const NOBODY = { user: undefined, 'password-file': undefined, 'password-fd': undefined, anonymous: false, guest: false }
 
-function reachOf(raw: Raw): Raw {
+/** The options that say who logs in and how. */
+export function reachOf(raw: Raw): Raw {
   return Object.fromEntries(REACH.flatMap(name => (raw[name] === undefined ? [] : [[name, raw[name]]])))
 }
 
-function named(words: unknown): ReturnType<typeof target> {
+/** A server, or a share of it. */
+export function named(words: unknown): ReturnType<typeof target> {
   try {
     return target(typeof words === 'string' ? words : '')
   } catch (thrown) {

@@ -7,6 +7,8 @@ import type { Released } from '../nbt/registrations.ts'
 import { BRISK_TIMES } from '../nbt/times.ts'
 import type { Settings } from '../profile/settings.ts'
 import { handedDownUdp } from './handed-down.ts'
+import type { Journal } from './journal/journal.ts'
+import { nameId } from './journal/entry.ts'
 import type { Record } from './record.ts'
 
 /** How long a name server may take to let a name go, ms. */
@@ -33,8 +35,13 @@ export class Names {
     return descriptors.filter(fd => fd !== this.#socket)
   }
 
-  /** Holds each name, with its way back in the ledger. Rejects with NAME_HELD, telling who has it, PORT_UNAVAILABLE with its cures, or why a name server refused. */
-  async hold(scope: Scope, record: Record): Promise<void> {
+  /** As the journal knows them. */
+  get ids(): ReadonlySet<string> {
+    return new Set(this.#names.map(nameId))
+  }
+
+  /** Holds each name, with its way back in ledger and journal. Rejects with NAME_HELD, telling who has it, PORT_UNAVAILABLE with its cures, or why a name server refused. */
+  async hold(scope: Scope, record: Record, journal: Journal): Promise<void> {
     const { wins, scope: netbiosScope } = this.#settings
     record.names = [] // those of a try that failed
     record.node = undefined
@@ -49,8 +56,12 @@ export class Names {
     for (const name of this.#names) {
       const spelled = spellName(name)
       const { name: held } = await scope.acquire('name', `name ${spelled}`, {
-        open: signal => holder.hold(name, { signal }),
-        undo: giveBack,
+        open: signal => take(holder, name, journal, signal),
+        undo: async (open, signal) => {
+          const outcome = await giveBack(open, signal)
+          journal.nameGone(name)
+          return outcome
+        },
         undoMs: RELEASE_MS,
         undoName: `RELEASE ${spelled}`,
       })
@@ -60,6 +71,7 @@ export class Names {
       record.names = [...record.names, { ...line, lost: null }]
       held.onLost = ({ message }) => {
         record.names = record.names.with(at, { ...line, lost: message })
+        journal.nameGone(name) // it is another host's, and none of ours to give back
         record.tell({ type: 'warning', message, hint: 'whoever calls it now reaches another host' })
       }
     }
@@ -69,6 +81,22 @@ export class Names {
       const why = `nobody defends ${what}, registered at the name server alone: ${message}`
       record.tell({ type: 'warning', message: why, ...(hint === undefined ? {} : { hint }) })
     }
+  }
+}
+
+/** It is in the journal before anybody can know of it. */
+async function take(holder: Holder, name: NetbiosName, journal: Journal, signal: AbortSignal): Promise<Held> {
+  const { network, owns } = holder.node
+  const line = { ...name, addresses: owns.map(({ address }) => address), wins: network.wins, node: network.nodeType }
+  await journal.name(line)
+  try {
+    const held = await holder.hold(name, { signal })
+    const { server } = held.name.registration
+    if (server !== undefined) journal.nameAt({ ...line, addresses: held.name.addresses, wins: [server] })
+    return held
+  } catch (thrown) {
+    journal.nameGone(name)
+    throw thrown
   }
 }
 

@@ -1,6 +1,6 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
 import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
-import { held } from './journal/keeper.ts'
+import { held, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
 
@@ -26,21 +26,24 @@ export interface ReapOptions {
 }
 
 /**
- * Gives back what a dead run left on this machine: mappings, then folders. Its sessions are the business of a login. Of several who try it at once one does it.
+ * Gives back what a dead run left on this machine: mappings, then folders. Its sessions are the business of a login, its names that of `LeftNames`. Of several who
+ * try it at once one does it.
  * Undefined where there is nothing to do, or somebody else does it.
  */
 async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
   if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
   const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
+  const fell = (entry: Entry): readonly Line[] => (mayHold(entry) ? [] : entry.sessions.map(({ id }) => ({ what: 'no-session', id })))
   const { folders, mounts, connections } = filed.entry
-  if (mayHold(filed.entry) && folders.length + mounts.length + connections.length === 0) return undefined
+  const local = folders.length + mounts.length + connections.length + fell(filed.entry).length
+  if (local === 0 && (mayHold(filed.entry) || namesLeft(filed.entry).length > 0)) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
   const { entry } = claimed
   const whose = { run: entry.run, runtimeDir }
   const gone: string[] = []
   const left: string[] = []
-  const lines: Line[] = []
+  const lines: Line[] = [...fell(entry)]
   const note = (what: string, fate: Fate, line: Line): void => {
     if (!fate.gone) return void left.push(fate.why)
     if (fate.found) gone.push(what)
@@ -64,7 +67,7 @@ async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connection
       note(`folder ${path}`, endFolder(path, whose), { what: 'no-folder', path })
       lines.push({ what: 'no-folder', path })
     }
-  place.settle(claimed, lines, !mapped && !mayHold(entry))
+  place.settle(claimed, lines, !mapped && !mayHold(entry) && namesLeft(entry).length === 0)
   return { dead: entry.run, gone, left }
 }
 
@@ -74,11 +77,16 @@ export function connectionsOf(place: Place, but: string): readonly ConnectionLin
 }
 
 /** The same for all the dead of a journal. */
-export async function reapPlace(place: Place, options: ReapOptions): Promise<readonly Reaped[]> {
+export async function reapPlace(place: Place, filed: readonly Filed[], options: ReapOptions): Promise<readonly Reaped[]> {
   const reaped: Reaped[] = []
-  for (const filed of place.list()) {
-    const one = await reapHere(place, filed, options)
+  for (const each of filed) {
+    const one = await reapHere(place, each, options)
     if (one !== undefined) reaped.push(one)
   }
   return reaped
+}
+
+/** The dead runs whose names a name server may still have. */
+export function withNames(filed: readonly Filed[]): readonly Filed[] {
+  return filed.filter(({ verdict, entry }) => verdict.state === 'dead' && entry !== undefined && namesLeft(entry).length > 0)
 }

@@ -5,13 +5,16 @@ import { isWindows } from '../base/platform.ts'
 import { Scope } from '../base/scope.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
+import { sweepLines } from '../seat/sweep.ts'
 import { Control } from './control.ts'
 import { plan } from './dry-run.ts'
 import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
+import type { LeftNames } from './left-names.ts'
+import type { Names } from './names.ts'
 import { launch, type Launched } from './launch.ts'
 import { map } from './map.ts'
-import { reapPlace } from './reap.ts'
+import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
 import { giveSeatsBack, takeSeats } from './seats.ts'
 import { tearDown } from './teardown.ts'
@@ -55,20 +58,22 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   const scope = new Scope(control.cancelled, step => record.done(step), settings['teardown-timeout'])
   let outcome: Outcome | undefined
   let failure: NbtrunError | undefined
+  let left: LeftNames | undefined
   record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
     await verifier?.prepare()
-    await reap(journal, record, io)
+    left = await reap(journal, record, io, names)
     const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control }
     let mapping: Mapping
     let launched: Launched
     if (windows === undefined || windows.usesOwnClient(settings)) await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
+    void left?.reap() // not before: the login may need the same entries
     if (windows === undefined) {
       mapping = await map(scope, record, { settings, runId, io, journal })
       launched = await launch(scope, record, mapping, launching)
     } else {
       const { cancelled, hurried } = control
-      const watched = await windows.takeDrives(scope, record, { settings, io, journal, cancelled, hurried })
+      const watched = await windows.takeDrives(scope, record, { settings, io, journal, names, cancelled, hurried })
       mapping = watched.mapping
       launched = await windows.launchInJob(scope, record, watched, launching)
     }
@@ -81,7 +86,8 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   const released = await tearDown(scope, record, control.hurried)
   if (record.connected.length > 0) await giveSeatsBack(settings, io)
   record.heldMs = scope.elapsed - record.waited.ms
-  const left = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
+  for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
+  const kept = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
   record.finish(scope, released.ms, failure)
   if (released.failed !== undefined) {
@@ -89,7 +95,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)
     else if (!released.told) record.tell({ type: 'not-given-back', error: released.failed })
   }
-  if (left !== undefined && settings['strict-teardown']) failure = failure === undefined ? left : alsoFailed(failure, left)
+  if (kept !== undefined && settings['strict-teardown']) failure = failure === undefined ? kept : alsoFailed(failure, kept)
   if (failure !== undefined) throw failure
   return outcome ?? { exit: 125 }
 }
@@ -100,11 +106,15 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
   return new Journal({ run, shares: settings.share.map(({ label }) => label), program, env, warn })
 }
 
-/** What dead runs left on this machine; their sessions end with the logins of this one. */
-async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo): Promise<void> {
-  if (place === undefined) return
+/** What dead runs left on this machine; their sessions end with the logins of this one. Resolves to what of it is still under way. */
+async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
+  void sweepLines(env['XDG_RUNTIME_DIR'])
+  if (place === undefined) return undefined
   const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
-  for (const reaped of await reapPlace(place, options)) record.tell({ type: 'reaped', ...reaped })
+  const filed = place.list()
+  for (const reaped of await reapPlace(place, filed, options)) record.tell({ type: 'reaped', ...reaped })
+  const dead = withNames(filed)
+  return dead.length === 0 ? undefined : new (await import('./left-names.ts')).LeftNames(place, by, dead, names?.ids)
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */

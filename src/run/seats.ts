@@ -22,7 +22,7 @@ interface Taking {
 export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, { journal, names }: Taking): Promise<void> {
   const logins = await findLogins(settings, io, signal)
   const attempt = async (): Promise<void> => {
-    await names?.hold(scope, record) // before a seat is: whoever waits for a name shall not have one
+    await names?.hold(scope, record, journal) // before a seat is: whoever waits for a name shall not have one
     record.connected = await connectShares(scope, settings, record, logins, journal)
   }
   try {

@@ -144,7 +144,7 @@ export function transportOf(settings: Settings, host: string, through?: Through)
   }
 }
 
-function termsOf(settings: Settings): Terms {
+export function termsOf(settings: Settings): Terms {
   return {
     minDialect: settings['min-dialect'],
     maxDialect: settings['max-dialect'],

@@ -15,11 +15,24 @@ const LONGEST_FOLDER = 107 - 25
  */
 export function queueFolders(server: string, share: string, runtimeDir: string | undefined): string[] {
   const name = `seats-${createHash('sha256').update(`${server}/${share}`.toLowerCase()).digest('hex').slice(0, 12)}`
-  const bases = [
-    ...(runtimeDir !== undefined && isAbsolute(runtimeDir) ? [join(runtimeDir, 'nbtrun')] : []),
-    join(tmpdir(), `nbtrun-${process.getuid?.() ?? 0}`),
-  ]
-  return bases.map(base => join(base, name)).filter(folder => Buffer.byteLength(folder) <= LONGEST_FOLDER)
+  return basesFor(runtimeDir)
+    .map(base => join(base, name))
+    .filter(folder => Buffer.byteLength(folder) <= LONGEST_FOLDER)
+}
+
+/** Every folder of this user in which somebody queues, or did. */
+export function allQueues(runtimeDir: string | undefined): string[] {
+  return basesFor(runtimeDir).flatMap(base =>
+    namesIn(base)
+      .filter(name => QUEUE.test(name))
+      .map(name => join(base, name)),
+  )
+}
+
+const QUEUE = /^seats-[0-9a-f]{12}$/
+
+function basesFor(runtimeDir: string | undefined): string[] {
+  return [...(runtimeDir !== undefined && isAbsolute(runtimeDir) ? [join(runtimeDir, 'nbtrun')] : []), join(tmpdir(), `nbtrun-${process.getuid?.() ?? 0}`)]
 }
 
 /** Makes it where it can be made; false where it is not this user's alone. */
@@ -42,13 +55,22 @@ export function isPrivate(folder: string): boolean {
 
 /** The tickets there, the first in line first. Whatever else lies there is nobody. */
 export function ticketsIn(folder: string): string[] {
-  let names: string[]
+  return namesIn(folder)
+    .filter(name => TICKET.test(name))
+    .sort(compare)
+}
+
+/** Sockets that are about to become tickets. */
+export function draftsIn(folder: string): string[] {
+  return namesIn(folder).filter(name => /^\.[0-9a-f]{8}$/.test(name))
+}
+
+function namesIn(folder: string): string[] {
   try {
-    names = readdirSync(folder)
+    return readdirSync(folder)
   } catch {
     return []
   }
-  return names.filter(name => TICKET.test(name)).sort(compare)
 }
 
 export function numberOf(ticket: string): number {

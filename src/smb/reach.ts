@@ -14,14 +14,15 @@ export interface Reached {
  */
 export async function reach(to: TransportOptions, options: ConnectionOptions): Promise<Reached> {
   try {
-    return await tryOnce(to, options)
+    return await reachOnce(to, options)
   } catch (thrown) {
     if (!isHangup(thrown) || to.signal?.aborted === true) throw thrown
-    return tryOnce(to, { ...options, multiProtocol: true })
+    return reachOnce(to, { ...options, multiProtocol: true })
   }
 }
 
-async function tryOnce(to: TransportOptions, options: ConnectionOptions): Promise<Reached> {
+/** The same without a second question. */
+export async function reachOnce(to: TransportOptions, options: ConnectionOptions): Promise<Reached> {
   const transport = await openTransport(to)
   const stop = (): void => transport.destroy()
   to.signal?.addEventListener('abort', stop, { once: true })

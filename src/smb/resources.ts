@@ -32,6 +32,10 @@ export interface Connection extends Resource {
   readonly dialect: Dialect
   /** How long one request may take, ms. */
   readonly ioTimeoutMs: number
+  /** Whether the server demands signed messages, can sign them, or cannot. */
+  readonly signs: 'required' | 'enabled' | 'no'
+  /** What a session or a share is encrypted with when it is; undefined where nothing can be. */
+  readonly cipher: Cipher | undefined
   /** The server's clock at the negotiation, FILETIME; 0n when it does not tell. */
   readonly serverTime: bigint
   /** By what the server is known again; absent where its sessions have no ids that a later connection could name. */

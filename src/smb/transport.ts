@@ -59,7 +59,8 @@ export function hungUp(host: string): NbtrunError {
 /** How long port 445 has for itself. */
 const HEAD_START_MS = 300
 
-interface Way {
+/** A port, and how messages are framed there. */
+export interface Way {
   readonly kind: FrameKind
   readonly port: number
 }
@@ -148,7 +149,8 @@ export async function openTransport(options: TransportOptions): Promise<Opened> 
   })
 }
 
-function waysOf({ mode, port, ports = { tcp: 445, nbt: 139 } }: TransportOptions): readonly [Way, ...Way[]] {
+/** The ports that are tried, the first one first. */
+export function waysOf({ mode, port, ports = { tcp: 445, nbt: 139 } }: Pick<TransportOptions, 'mode' | 'port' | 'ports'>): readonly [Way, ...Way[]] {
   if (mode !== 'auto') return [{ kind: mode, port: port ?? ports[mode] }]
   if (port !== undefined) return [{ kind: port === 139 ? 'nbt' : 'tcp', port }]
   return [
@@ -167,7 +169,7 @@ async function race(address: string, [first, second]: readonly [Way, ...Way[]], 
     try {
       return { way, address, socket: await dial(address, way.port, stop.signal) }
     } catch (thrown) {
-      note(way.port, reason(thrown, now() - began))
+      note(way.port, whyNot(thrown, now() - began))
       throw thrown
     }
   }
@@ -209,12 +211,13 @@ async function openSession(
     }
   } catch (thrown) {
     socket.destroy() // nobody may have taken it over yet
-    if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, reason(thrown, now() - began))
+    if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, whyNot(thrown, now() - began))
     throw thrown
   }
 }
 
-function reason(thrown: unknown, ms: number): string {
+/** Why there is no connection, in people's words. */
+export function whyNot(thrown: unknown, ms: number): string {
   const code = thrown instanceof NbtrunError ? thrown.code : errnoOf(thrown)
   switch (code) {
     case 'TIMED_OUT':

@@ -10,6 +10,7 @@ function schema(name: string): ValidateFunction {
 
 const EVENT = schema('events')
 const RECEIPT = schema('receipt')
+const DOCTOR = schema('doctor')
 
 /** Why a line of `--events` is not what docs/events.schema.json says; empty where it is. */
 export function faultsOfEvent(line: unknown): string[] {
@@ -18,6 +19,10 @@ export function faultsOfEvent(line: unknown): string[] {
 
 export function faultsOfReceipt(receipt: unknown): string[] {
   return faults(RECEIPT, receipt)
+}
+
+export function faultsOfDoctor(report: unknown): string[] {
+  return faults(DOCTOR, report)
 }
 
 /** Each line as it must be; returns their types. */

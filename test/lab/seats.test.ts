@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -23,7 +23,7 @@ interface Line {
 /** Sessions alone: what is tested is the same in every way of mapping. */
 const NONE = ['--mapping', 'none', '--grace', '0']
 
-describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
+describe('waiting for a seat', { skip: noLab, timeout: 400_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: { shares: SHARES }, srv2: {} } })
@@ -161,6 +161,26 @@ describe('waiting for a seat', { skip: noLab, timeout: 200_000 }, () => {
     await release()
     assert.equal((await last.run).exitCode, 0)
     await Promise.all([first.run, middle.run])
+    await lab.run('client1', ['nbtrun', 'reap'])
+    await nothingLeft(lab)
+  })
+
+  test('the place of a killed one behind whom nobody stands is taken away by reap, and by the start of a run', async () => {
+    const { release } = await hold()
+    const base = join(lab.host('client1').folder, 'run', 'root', 'nbtrun')
+    const lines = (): string[] => (existsSync(base) ? readdirSync(base).filter(name => name.startsWith('seats-')) : [])
+    for (const sweep of ['reap', 'run'] as const) {
+      const waiter = wait(`alone-${sweep}`)
+      await waiter.queued()
+      process.kill(waiter.run.pid!, 'SIGKILL')
+      await waiter.run
+      assert.equal(lines().length, 1)
+      if (sweep === 'reap')
+        assert.match((await lab.run('client1', ['nbtrun', 'reap'])).stdout, /^1 place in line for a share, left by runs that are dead: taken away$/m)
+      else assert.equal((await nbtrun(lab, ['/bin/true'], { options: NONE })).code, 0)
+      assert.deepEqual(lines(), [])
+    }
+    await release()
     await lab.run('client1', ['nbtrun', 'reap'])
     await nothingLeft(lab)
   })

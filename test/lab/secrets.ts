@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { md4 } from '../../src/smb/crypto/md4.ts'
@@ -52,4 +53,17 @@ for line in open('/proc/%s/maps'%sys.argv[1]):
 export function filesBelow(folder: string): Buffer {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   return Buffer.concat(names.map(entry => readFileSync(join(entry.parentPath, entry.name))))
+}
+
+/** The keys of the last session that smbd has told its log (`debug encryption = yes`, SMB 3), by smbd's names: `Signing Key`. */
+export function keysIn(log: string): ReadonlyMap<string, Buffer> {
+  const lines = [...log.matchAll(/^ {2}(\w+ Key) +\[0000\] ((?:[0-9A-F]{2} {1,3}){16})/gm)]
+  return new Map(lines.map(([, name = '', hex = '']) => [name, Buffer.from(hex.replaceAll(' ', ''), 'hex')]))
+}
+
+/** What is as good as the password: [MS-NLMP] 3.3.2, NTOWFv2. */
+export function ntowfv2(password: string, user: string, domain: string): Buffer {
+  return createHmac('md5', md4(Buffer.from(password, 'utf16le')))
+    .update(Buffer.from(user.toUpperCase() + domain, 'utf16le'))
+    .digest()
 }

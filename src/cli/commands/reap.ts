@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Argv } from 'yargs'
 import { NbtrunError } from '../../base/errors.ts'
+import { sweepLines } from '../../seat/sweep.ts'
+import { LeftNames } from '../../run/left-names.ts'
 import { known, type Known } from '../../run/journal/overview.ts'
 import { isRunId, Place } from '../../run/journal/place.ts'
-import { reapPlace, type Reaped } from '../../run/reap.ts'
+import { reapPlace, type Reaped, withNames } from '../../run/reap.ts'
 import { reapedLine } from '../lines.ts'
 import { output } from '../report.ts'
 import { onServer, type Given } from '../server.ts'
@@ -28,6 +30,8 @@ interface Account {
   /** Sessions that a server may still hold. */
   readonly left: readonly Session[]
   readonly untouched: readonly Pick<Known, 'run' | 'why'>[]
+  /** How many waiting runs that are dead had a place in a line for a share. */
+  readonly places: number
 }
 
 type Session = Known['sessions'][number] & { readonly run: string }
@@ -41,10 +45,17 @@ export async function run(given: Given): Promise<void> {
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
   const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
   const place = Place.find(process.env)
-  const reaped = place === undefined ? [] : await reapPlace(place, options)
+  const names = place === undefined ? [] : await new LeftNames(place, options.by, withNames(place.list())).reap()
+  const reaped = [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...(place === undefined ? [] : await reapPlace(place, place.list(), options))]
   const left = sessions()
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
-  const account: Account = { reaped: reaped.filter(one => one.gone.length + one.left.length > 0), ended, left, untouched }
+  const account: Account = {
+    reaped: reaped.filter(one => one.gone.length + one.left.length > 0),
+    ended,
+    left,
+    untouched,
+    places: await sweepLines(options.runtimeDir),
+  }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
 }
 
@@ -52,7 +63,7 @@ function sessions(): readonly Session[] {
   return known(process.env).flatMap(({ run, state, sessions: all }) => (state === 'dead' ? all.map(session => ({ run, ...session })) : []))
 }
 
-function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
+function lines({ reaped, ended, left, untouched, places }: Account): readonly string[] {
   const all = [
     ...reaped.map(reapedLine),
     ...ended.map(({ run, server, user }) => `run ${run} is dead; ${server} has ended its session of ${user}`),
@@ -60,6 +71,7 @@ function lines({ reaped, ended, left, untouched }: Account): readonly string[] {
       ({ run, server, user }) =>
         `run ${run} is dead; ${server} may still hold its session of ${user}: nbtrun reap //${server} --user ${user} ends it, and so does the next run of ${user} there`,
     ),
+    ...(places === 0 ? [] : [`${counted(places, 'place', 'places')} in line for a share, left by runs that are dead: taken away`]),
     ...untouched.map(({ run, why }) => `run ${run} is not touched: ${why}`),
   ]
   return all.length === 0 ? ['there is nothing to give back'] : all

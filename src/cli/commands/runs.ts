@@ -24,7 +24,8 @@ function since({ began }: Known): string {
   return began === null ? '?' : began.slice(0, 19).replace('T', ' ')
 }
 
-function holds({ state, shares, sessions, mounts, connections, folders }: Known): string {
-  if (state !== 'dead') return shares.join(', ')
-  return [...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...connections, ...folders].join(', ')
+function holds({ state, shares, sessions, mounts, connections, folders, names }: Known): string {
+  if (state !== 'dead') return [...shares, ...names.map(({ name }) => name)].join(', ')
+  const named = names.map(({ name, wins }) => `the name ${name} at ${wins.join(', ')}`)
+  return [...named, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...connections, ...folders].join(', ')
 }

@@ -49,6 +49,17 @@ function namespaceCure(): string {
   return 'in a container allow unshare (docker run --cap-add SYS_ADMIN --device /dev/fuse)'
 }
 
+/** The settings of this kernel that decide about namespaces of ordinary users, by their names in sysctl(8); those that it has. */
+export function settingsOfNamespaces(): Readonly<Record<string, string>> {
+  const names = ['kernel/apparmor_restrict_unprivileged_userns', 'kernel/unprivileged_userns_clone', 'user/max_user_namespaces']
+  return Object.fromEntries(
+    names.flatMap(name => {
+      const value = sysctl(name)
+      return value === undefined ? [] : [[name.replace('/', '.'), value]]
+    }),
+  )
+}
+
 function sysctl(name: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/${name}`, 'latin1').trim()

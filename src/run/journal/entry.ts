@@ -1,3 +1,5 @@
+import type { NodeType } from '../../nbt/name-packets.ts'
+import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */
@@ -16,6 +18,20 @@ export interface SessionLine {
   readonly at: number
 }
 
+/** A NetBIOS name of `--hold-name`, of which name servers may know for longer than this machine. */
+export interface NameLine extends NetbiosName {
+  readonly what: 'name'
+  /** Under which it is to be found, IPv4. */
+  readonly addresses: readonly string[]
+  /** Where it was registered, or may be. */
+  readonly wins: readonly string[]
+  readonly node: NodeType
+  /** ms since 1970. */
+  readonly at: number
+  /** Its user was told why it cannot be given back. */
+  readonly told?: true
+}
+
 /** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
 export type Line =
   | SessionLine
@@ -25,6 +41,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | NameLine
+  | ({ readonly what: 'no-name' } & NetbiosName)
   | ConnectionLine
   | { readonly what: 'no-connection'; readonly device: string; readonly remote: string }
 
@@ -58,6 +76,7 @@ export interface Entry extends Head {
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
   readonly connections: readonly ConnectionLine[]
+  readonly names: readonly NameLine[]
 }
 
 /** An entry that is longer is not read. */
@@ -77,6 +96,7 @@ export function parseEntry(text: string): Entry {
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
   const connections = new Map<string, ConnectionLine>()
+  const names = new Map<string, NameLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -104,11 +124,28 @@ export function parseEntry(text: string): Entry {
       case 'no-connection':
         connections.delete(`${line.device} ${line.remote}`)
         break
+      case 'name':
+        names.set(nameId(line), line)
+        break
+      case 'no-name':
+        names.delete(nameId(line))
+        break
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const left = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], connections: [...connections.values()] }
-  return { journal, run, origin, began, shares, program, ...left }
+  const held = {
+    sessions: [...sessions.values()],
+    folders: [...folders],
+    mounts: [...mounts.values()],
+    connections: [...connections.values()],
+    names: [...names.values()],
+  }
+  return { journal, run, origin, began, shares, program, ...held }
+}
+
+/** The same text for the same name; without `nbt`, which a run does not load for nothing. */
+export function nameId({ text, suffix, scope }: NetbiosName): string {
+  return JSON.stringify([text, suffix, scope])
 }
 
 function json(text: string): unknown {
@@ -130,6 +167,12 @@ const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' 
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const connection: Shape = { device: like(/^(?:[A-Z]:)?$/), remote: value => text(value) && like(/^\\\\[^\\\0]+\\[^\0]+$/s)(value) }
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
+const NAME: Shape = {
+  text: like(/^[\0-\xff]{1,15}$/),
+  suffix: value => number(value) && Number(value) >= 0 && Number(value) <= 0xff,
+  scope: like(/^[\0-\xff]{0,220}$/),
+}
 
 const ORIGIN: Shape = {
   machine: text,
@@ -157,6 +200,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-mount': { path },
   connection: { ...connection, made: value => typeof value === 'boolean' },
   'no-connection': connection,
+  name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
+  'no-name': NAME,
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

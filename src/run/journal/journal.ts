@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import { asError, errnoOf } from '../../base/errors.ts'
 import { isWindows } from '../../base/platform.ts'
 import { within } from '../../base/time.ts'
-import type { Head, Line, SessionLine } from './entry.ts'
+import { type Head, type Line, type NameLine, nameId, type SessionLine } from './entry.ts'
+import type { NetbiosName } from '../../nbt/names.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -31,7 +32,7 @@ const syncData = promisify(fdatasync)
 
 /**
  * What this run holds, on disk before it is taken: a file of its own, to which a line is added for each thing and one for each thing given back, and which is
- * removed with the last. A session is on the disk itself before it counts, for a server knows nothing of a power cut; the rest falls with this machine's kernel,
+ * removed with the last. A session, or a name, is on the disk itself before it counts, for a server knows nothing of a power cut; the rest falls with this machine's kernel,
  * so that it need only outlive this process. A run whose journal cannot be written goes on: all ends but a power cut are covered without it.
  */
 export class Journal {
@@ -75,6 +76,26 @@ export class Journal {
   /** Resolves when it is on the disk. */
   async session(line: Omit<SessionLine, 'what' | 'at'>): Promise<void> {
     this.#take({ what: 'session', ...line, at: Date.now() }, `session ${line.id}`)
+    await this.#onDisk()
+  }
+
+  /** Resolves when it is on the disk. */
+  async name(line: Omit<NameLine, 'what' | 'at'>): Promise<void> {
+    this.nameAt(line)
+    await this.#onDisk()
+  }
+
+  /** The same name, of which more is known. */
+  nameAt(line: Omit<NameLine, 'what' | 'at'>): void {
+    this.#take({ what: 'name', ...line, at: Date.now() }, `name ${nameId(line)}`)
+  }
+
+  nameGone({ text, suffix, scope }: NetbiosName): void {
+    const name = { text, suffix, scope }
+    this.#give({ what: 'no-name', ...name }, `name ${nameId(name)}`)
+  }
+
+  async #onDisk(): Promise<void> {
     if (this.#fd === undefined) return
     try {
       const fd = this.#fd

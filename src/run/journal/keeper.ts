@@ -1,6 +1,6 @@
 import type { SessionBook } from '../../smb/lifeline/login.ts'
 import type { Connection, ServerId } from '../../smb/resources.ts'
-import type { Entry, SessionLine } from './entry.ts'
+import type { Entry, NameLine, SessionLine } from './entry.ts'
 import type { Journal } from './journal.ts'
 import type { Claimed } from './place.ts'
 
@@ -19,6 +19,14 @@ const MAX_ORPHANS = 64
 /** The sessions of a dead run that its servers may still hold. */
 export function held({ sessions }: Pick<Entry, 'sessions'>): readonly SessionLine[] {
   return sessions.filter(({ at }) => Date.now() - at < FORGOTTEN_MS)
+}
+
+/** A name server that heard nothing of a name for so long has forgotten it: 6 days, with Windows and with Samba at the most, ms. */
+const UNREFRESHED_MS = 6 * 24 * 3600 * 1000
+
+/** The names of a dead run that name servers may still have. What was only told to the wire went with it. */
+export function namesLeft({ names }: Pick<Entry, 'names'>): readonly NameLine[] {
+  return names.filter(({ at, wins }) => wins.length > 0 && Date.now() - at < UNREFRESHED_MS)
 }
 
 /** Keeps account of the sessions of one user on one server: those of this run, and those of dead runs, which its login ends. */
@@ -61,12 +69,13 @@ export class Keeper implements SessionBook {
   settled(): void {
     for (const claimed of new Set(this.#orphans.values())) {
       const { sessions, folders, mounts, connections } = claimed.entry
+      const names = namesLeft(claimed.entry)
       const gone = sessions.filter(line => this.#ended.has(idOf(line)))
       const left = held({ sessions: sessions.filter(line => !gone.includes(line)) })
       this.#journal.place?.settle(
         claimed,
         gone.map(({ id }) => ({ what: 'no-session', id })),
-        left.length + folders.length + mounts.length + connections.length === 0,
+        left.length + folders.length + mounts.length + connections.length + names.length === 0,
       )
     }
     this.#orphans.clear()

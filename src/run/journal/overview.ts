@@ -1,4 +1,5 @@
-import { held } from './keeper.ts'
+import { spellName } from '../../nbt/names.ts'
+import { held, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -21,6 +22,8 @@ export interface Known {
   /** Of Windows' own client: `P: \\srv\app`, or without a letter. */
   readonly connections: readonly string[]
   readonly folders: readonly string[]
+  /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */
+  readonly names: readonly { readonly name: string; readonly addresses: readonly string[]; readonly wins: readonly string[] }[]
 }
 
 /** Every entry of this user's journal, the oldest first. */
@@ -29,11 +32,12 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
+const NOTHING = { sessions: [], mounts: [], connections: [], folders: [], names: [] }
+
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
-  const nothing = { shares: [], sessions: [], mounts: [], connections: [], folders: [] }
-  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, ...nothing }
-  const { origin, began, program, shares, mounts, connections, folders } = entry
+  if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], ...NOTHING }
+  const { origin, began, program, shares, mounts, connections, folders, names } = entry
   return {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
@@ -45,6 +49,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     mounts: mounts.map(({ path }) => path),
     connections: connections.map(({ device, remote }) => `${device} ${remote}`.trim()),
     folders,
+    names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
   }
 }
 

@@ -13,6 +13,7 @@ import type { Settings } from '../../profile/settings.ts'
 import type { Share } from '../../profile/share.ts'
 import type { RunIo } from '../events.ts'
 import type { Journal } from '../journal/journal.ts'
+import type { Names } from '../names.ts'
 import { connectionsOf } from '../reap.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
@@ -25,6 +26,8 @@ export interface TakeOptions {
   readonly settings: Settings
   readonly io: RunIo
   readonly journal: Journal
+  /** The run's own names; undefined where it has none. */
+  readonly names: Names | undefined
   /** Aborted when the run is cancelled. */
   readonly cancelled: AbortSignal
   /** Aborted when the teardown is cut short. */
@@ -43,7 +46,7 @@ export function usesOwnClient({ mapping }: Settings): boolean {
 }
 
 /** Connects IPC$ of each server, then every share, by Windows' own client, waiting as long as `--wait` says; for `--mapping none` nothing but a job. */
-export async function takeDrives(scope: Scope, record: Record, { settings, io, journal, cancelled, hurried }: TakeOptions): Promise<Watched> {
+export async function takeDrives(scope: Scope, record: Record, { settings, io, journal, names, cancelled, hurried }: TakeOptions): Promise<Watched> {
   const lifetime = await openLifetime()
   if (usesOwnClient(settings)) {
     const mapping = await scope.acquire('map', 'mapping', { open: async () => noDrive(lifetime), undo: taken => taken.end(), undoMs: MAPPING_MS })
@@ -54,6 +57,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
   const book = bookOf(journal)
   const logins = await findLogins(settings, io.cwd, cancelled)
   const attempt = async (): Promise<Drives> => {
+    await names?.hold(scope, record, journal)
     for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, network, book, host, logins.get(key), hurried)
     const wanted = settings.share.map(share => ({ remote: remoteOf(share), device: deviceOf(share, settings), login: logins.get(share.host.toLowerCase()) }))
     return scope.acquire('map', 'mapping', {

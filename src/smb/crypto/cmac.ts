@@ -15,8 +15,9 @@ export class AesCmac {
 
   constructor(key: Uint8Array) {
     this.#key = Buffer.from(key)
-    const cipher = createCipheriv('aes-128-ecb', this.#key, null)
+    const cipher = createCipheriv('aes-128-ecb', this.#key, null).setAutoPadding(false)
     this.#whole = doubled(cipher.update(ZERO))
+    cipher.final() // OpenSSL zeroes its copy of the key now, not when the garbage is collected
     this.#padded = doubled(this.#whole)
   }
 
@@ -29,7 +30,9 @@ export class AesCmac {
 
     const cipher = createCipheriv('aes-128-cbc', this.#key, ZERO).setAutoPadding(false)
     for (let at = 0; at < lastAt; at += PIECE) cipher.update(message.subarray(at, Math.min(at + PIECE, lastAt)))
-    return cipher.update(last)
+    const mac = cipher.update(last)
+    cipher.final()
+    return mac
   }
 
   wipe(): void {

@@ -30,6 +30,7 @@ export class Connection extends Resource implements server.Connection {
   readonly host: string
   readonly transport: Transport
   readonly dialect = 'NT1'
+  readonly cipher = undefined
   readonly ioTimeoutMs: number
   readonly terms: Terms
   readonly negotiated: Negotiated
@@ -68,6 +69,10 @@ export class Connection extends Resource implements server.Connection {
     return new Connection(transport, options, terms, negotiated)
   }
 
+  get signs(): 'required' | 'enabled' | 'no' {
+    const { securityMode } = this.negotiated
+    return (securityMode & SECURITY.SIGNING_REQUIRED) !== 0 ? 'required' : (securityMode & SECURITY.SIGNING_ENABLED) !== 0 ? 'enabled' : 'no'
+  }
   get serverTime(): bigint {
     return this.negotiated.systemTime
   }

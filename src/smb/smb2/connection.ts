@@ -6,7 +6,7 @@ import { PreauthHash } from '../crypto/preauth.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { agree, type Agreed, dialectRefused, offer } from './negotiation.ts'
 import { Exchange, type Call, type Reply } from './exchange.ts'
-import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse } from './negotiate.ts'
+import { negotiateRequest, negotiateResponse, type NegotiateRequest, type NegotiateResponse, SECURITY_MODE } from './negotiate.ts'
 import { refused, STATUS, statusName } from '../status.ts'
 import { type Terms, termsOf } from '../terms.ts'
 import { hungUp, type Transport } from '../transport.ts'
@@ -103,7 +103,10 @@ export class Connection extends Resource implements server.Connection {
   get signing(): Agreed['signing'] {
     return this.agreed.signing
   }
-  /** What a session or a share is encrypted with when it is; undefined where nothing can be. */
+  /** [MS-SMB2] 2.2.4: SecurityMode. Every server of SMB2 can sign, whatever it says. */
+  get signs(): 'required' | 'enabled' {
+    return (this.negotiated.securityMode & SECURITY_MODE.SIGNING_REQUIRED) !== 0 ? 'required' : 'enabled'
+  }
   get cipher(): Agreed['cipher'] {
     return this.agreed.cipher
   }

@@ -37,9 +37,21 @@ test('--help prints the common options, --help all every one, in 80 columns', ()
 })
 
 test('a command has its help', () => {
-  for (const command of ['script', 'import', 'config', 'completion', 'names', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
+  for (const command of ['script', 'import', 'config', 'completion', 'names', 'doctor', 'runs', 'reap', 'sessions', 'shares', 'ipc', 'autodisconnect']) {
     const { status, stdout } = nbtrun([command, '--help'], { LANG: 'de_DE.UTF-8' })
     assert.deepEqual([status, stdout], [0, golden(`help-${command}.txt`)])
+  }
+})
+
+test('words that the doctor does not understand are its exit code 2', () => {
+  for (const [words, code] of [
+    [['\\srv\\app'], 'SHELL_ATE_SHARE'],
+    [['//srv', '--frob'], 'USAGE'],
+    [['//srv', '--password', 'x'], 'PASSWORD_IN_ARGV'],
+  ] as const) {
+    const { status, stdout, stderr } = nbtrun(['doctor', ...words])
+    assert.deepEqual([status, stdout], [2, ''], words.join(' '))
+    assert.ok(stderr.trimEnd().endsWith(`[${code}]`), stderr)
   }
 })
 

@@ -40,3 +40,20 @@ test('who is killed has given it back', async () => {
   await exited
   await (await reserve(name))()
 })
+
+test('who gives back what a dead program left has a name only in passing: the others wait for it, and have it then', async () => {
+  const giveBack = await reserve(name, { passing: true })
+  let done = false
+  const wait = async () => {
+    const undo = await reserve(name)
+    assert.ok(done, 'it was had before it was given back')
+    return undo
+  }
+  const next = wait()
+  await new Promise<void>(resolve => setImmediate(resolve))
+  done = true
+  await giveBack()
+  const undo = await next
+  await assert.rejects(reserve(name, { passing: true }), { code: 'NAME_HELD', facts: { name: `T${process.pid}<20>`, by: 'this machine', pid: process.pid } })
+  await undo()
+})

@@ -47,7 +47,7 @@ function dead(run: string, lines: readonly object[] = [], origin: Partial<Origin
   writeFileSync(file, [head, ...lines].map(line => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 })
   return file
 }
-const reap = (connectionsFell = false) => reapPlace(place(), { by: '0000000f', runtimeDir: env.XDG_RUNTIME_DIR, connectionsFell })
+const reap = (connectionsFell = false) => reapPlace(place(), place().list(), { by: '0000000f', runtimeDir: env.XDG_RUNTIME_DIR, connectionsFell })
 const files = (): string[] => readdirSync(place().path)
 
 test('an entry is private, says what is held and no more, and goes when all was given back', async () => {
@@ -300,4 +300,55 @@ test('a folder that others may look into is not used', () => {
     chmodSync(folder, 0o700)
   }
   assert.equal(Place.find(env)?.path, path)
+})
+
+const NAME = { text: 'PAYROLL', suffix: 0x20, scope: '' }
+const claim = { ...NAME, addresses: ['10.0.0.5'], wins: ['10.0.0.1', '10.0.0.2'], node: 'H' } as const
+
+test('a name is in it before it is registered, with what is known of it then and later, and goes when it was given back', async () => {
+  const journal = open()
+  await journal.name(claim)
+  journal.nameAt({ ...claim, wins: ['10.0.0.2'] })
+  const [line] = parseEntry(readFileSync(place().file('0000000a'), 'utf8')).names
+  assert.deepEqual(line, { what: 'name', ...claim, wins: ['10.0.0.2'], at: line?.at })
+  const [{ state, names } = {}] = known(env)
+  assert.deepEqual([state, names], ['live', [{ name: 'PAYROLL<20>', addresses: ['10.0.0.5'], wins: ['10.0.0.2'] }]])
+  journal.nameGone(NAME)
+  journal.end()
+  assert.deepEqual(files(), [])
+})
+
+test('a dead run with a name stays until a name server was asked; one that only the wire knew went with it, and so does one that was forgotten', async () => {
+  const named = (more: object) => [
+    { what: 'name', ...claim, at: Date.now(), ...more },
+    { what: 'folder', path: join(env.XDG_RUNTIME_DIR, 'nbtrun') },
+  ]
+  dead('0000000b', named({}))
+  dead('0000000c', named({ wins: [] }))
+  dead('0000000d', named({ at: Date.now() - 7 * 24 * 3600_000 }))
+  assert.deepEqual((await reap()).map(({ dead: run }) => run).sort(), ['0000000b', '0000000c', '0000000d'])
+  assert.deepEqual(files(), ['0000000b'])
+  assert.deepEqual(await reap(), [], 'nothing more is to be done without a name server')
+  const { folders, names } = parseEntry(readFileSync(place().file('0000000b'), 'utf8'))
+  assert.deepEqual([folders, names.map(({ text }) => text)], [[], ['PAYROLL']])
+})
+
+test('a name line that is none is passed over', () => {
+  const read = (): number => parseEntry(readFileSync(place().file('0000000b'), 'utf8')).names.length
+  for (const bad of [
+    { addresses: ['::1'] },
+    { addresses: 'x' },
+    { suffix: 256 },
+    { text: '' },
+    { text: 'A'.repeat(16) },
+    { node: 'X' },
+    { wins: Array(65).fill('1.2.3.4') },
+  ]) {
+    dead('0000000b', [{ what: 'name', ...claim, at: 1, ...bad }])
+    assert.equal(read(), 0, JSON.stringify(bad))
+  }
+  for (const good of [{ text: '\u0001\u0002__MSBROWSE__\u0002' }, { scope: 'CORP.LOCAL' }]) {
+    dead('0000000b', [{ what: 'name', ...claim, at: 1, ...good }])
+    assert.equal(read(), 1, JSON.stringify(good))
+  }
 })

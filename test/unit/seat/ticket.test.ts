@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { isPrivate, makePrivate, queueFolders, ticketsIn } from '../../../src/seat/folder.ts'
 import { tellFree } from '../../../src/seat/free.ts'
+import { sweepLines } from '../../../src/seat/sweep.ts'
 import { Ticket } from '../../../src/seat/ticket.ts'
 
 let base: string
@@ -150,4 +151,40 @@ test('names of server and share are told apart whatever their case, and no path 
   assert.notEqual(line('srv', 'cad'), line('srv', 'app'))
   assert.equal(queueFolders('srv', 'cad', `/${'x'.repeat(90)}`).length, 1)
   for (const runtime of [undefined, '', 'relative']) assert.equal(queueFolders('srv', 'cad', runtime).length, 1)
+})
+
+test('a sweep takes away the tickets of the dead, and folders in which nobody stands; the living keep their place and hear nothing of it', async () => {
+  const other = join(base, 'nbtrun', 'seats-abcdefabcdef')
+  const stranger = join(base, 'nbtrun', 'seats-of-others')
+  mkdirSync(stranger, { recursive: true, mode: 0o700 })
+  const script = `
+    const { createServer } = require('net')
+    const paths = process.argv.slice(1)
+    Promise.all(paths.map(path => new Promise(done => createServer().listen(path, done)))).then(() => process.kill(process.pid, 'SIGKILL'))`
+  for (const each of [folder(), other, stranger]) {
+    mkdirSync(each, { recursive: true, mode: 0o700 })
+    // names of whoever died while it waited, and while it took its place
+    const names = ['1-aaaaaaaa', '2-aaaaaaaa', '.bbbbbbbb'].map(name => join(each, name))
+    await once(spawn(process.execPath, ['-e', script, ...names], { stdio: 'inherit' }), 'exit')
+  }
+  const first = await take()
+  const second = await take()
+  const moves: number[] = []
+  second.moved = ({ place }) => moves.push(place)
+  const turn = second.first(never)
+  assert.equal(await first.first(never), true)
+  writeFileSync(join(folder(), 'x'), 'a stranger')
+  await once(spawn(process.execPath, ['-e', script, join(folder(), '9-cccccccc')], { stdio: 'inherit' }), 'exit')
+  // two in the other line, a socket in each that is no ticket yet, and the one behind the living
+  assert.equal(await sweepLines(base), 5)
+  assert.equal(await sweepLines(base), 0)
+  assert.deepEqual(
+    readdirSync(folder()).filter(name => !/^[34]-[0-9a-f]{8}$/.test(name)),
+    ['x'],
+  )
+  assert.deepEqual([existsSync(other), readdirSync(stranger).length], [false, 3])
+  first.leave()
+  assert.equal(await turn, true)
+  second.leave()
+  assert.deepEqual(readdirSync(folder()), ['x'])
 })
