@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test'
 import { execa, type Options, type ResultPromise } from 'execa'
 import { encode } from '../../src/base/wire.ts'
 import { sessionPacket } from '../../src/nbt/session.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
 import { STATUS } from '../../src/smb/status.ts'
 import { examined, inState, row } from '../lab/doctor.ts'
 import { useLab } from '../lab/index.ts'
@@ -75,6 +76,29 @@ describe('nbtrun doctor, at a server that', { timeout: 290_000 }, () => {
     const { exitCode, stdout, stderr } = await run
     assert.deepEqual([exitCode, stdout], [130, ''])
     assert.match(String(stderr), /cancelled by SIGINT \[CANCELLED\]$/)
+  })
+
+  test('is written to when Ctrl-C comes: file, share and session are given back', { skip: noLab }, async () => {
+    const lab = await useLab()
+    let run: ResultPromise<Options> | undefined
+    let interrupted = false
+    {
+      await using between = await proxy(
+        { host: lab.server().address, port: 445 },
+        {
+          fromClient(frame) {
+            if (field.command(frame) === COMMAND.WRITE && !interrupted) interrupted = run?.kill('SIGINT') === true
+            return frame
+          },
+        },
+      )
+      const password = ['--user', 'LAB/alice', '--password-fd', '0']
+      run = start(['//127.0.0.1/app', '--port', `${between.port}`, ...password], `${lab.password()}\n`)
+      const { exitCode, stdout, stderr } = await run
+      assert.deepEqual([exitCode, stdout, stderr], [130, '', 'nbtrun: cancelled by SIGINT [CANCELLED]'])
+    }
+    assert.deepEqual(readdirSync(lab.server().diskPath('app')), [])
+    await lab.server().untilSessions(0)
   })
 
   test('refuses the login: it is asked once', { skip: noLab }, async () => {
