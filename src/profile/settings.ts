@@ -176,24 +176,26 @@ function place(settings: Settings, cwd: string): readonly Share[] {
     throw new NbtrunError('USAGE', `${label} is for a single share`, { hint: 'write --share //server/share=/folder for each' })
   if (mount !== undefined && first.point !== undefined) throw new NbtrunError('USAGE', `${first.label} has two points: ${first.point} and ${mount}`)
   const placed = shares.map(share => {
-    const point = share.point ?? mount
-    return { ...share, point: point === undefined || isDrive(point) ? point : absolute(cwd, point) }
+    const letter = mount !== undefined && /^[A-Za-z]:$/.test(mount) ? mount.toUpperCase() : undefined
+    const point = share.point ?? (letter === undefined ? mount : undefined)
+    return { ...share, point: point === undefined ? undefined : absolute(cwd, point), drive: share.drive ?? letter }
   })
-  for (const { label: name, point } of placed) {
-    if (point === undefined) continue
-    requirePoint(name, point)
+  for (const { label: name, point, drive } of placed) {
+    if (point === undefined && drive === undefined) continue
+    requirePoint(name, point, drive)
     if (settings.mapping === 'none') throw new NbtrunError('USAGE', `${name} has a point, but --mapping none shows no files`)
-    if (point !== '*' && placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
+    if (point !== undefined && placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
+    if (drive !== undefined && drive !== '*' && placed.filter(other => other.drive === drive).length > 1)
+      throw new NbtrunError('USAGE', `two shares have the drive ${drive}`)
   }
   return placed
 }
 
-/** Windows has letters, all others have folders. */
-function requirePoint(name: string, point: string): void {
-  if (isDrive(point) === isWindows) return
-  throw isWindows
-    ? new NbtrunError('POINT_UNUSABLE', `${name} asks for the folder ${point}, and Windows maps shares to letters`, { hint: 'write //server/share=P:' })
-    : new NbtrunError('POINT_UNUSABLE', `${name} asks for drive ${point}, which only Windows has`, { hint: 'give a folder' })
+/** Windows has letters alone, and gives a free one to whom it does not matter. */
+function requirePoint(name: string, point: string | undefined, drive: string | undefined): void {
+  if (isWindows && point !== undefined)
+    throw new NbtrunError('POINT_UNUSABLE', `${name} asks for the folder ${point}, and Windows maps shares to letters`, { hint: 'write //server/share=P:' })
+  if (!isWindows && drive === '*') throw new NbtrunError('POINT_UNUSABLE', `${name} asks for any letter, as only Windows has them`, { hint: 'leave =* away' })
 }
 
 /** How a system shows shares is its own. */
@@ -205,12 +207,11 @@ function requireMapping({ mapping, given }: Settings): void {
 }
 
 /** A range of dialects has something in it. */
-function requireDialects({ 'min-dialect': min, 'max-dialect': max, given }: Settings): void {
-  if (dialectsBetween(min, max).length > 0) return
+function requireDialects({ 'min-dialect': min, 'max-dialect': max, 'reset-client': resets, given }: Settings): void {
+  const dialects = dialectsBetween(min, max)
+  if (resets && !dialects.includes('NT1'))
+    throw new NbtrunError('USAGE', '--reset-client is for SMB1, which is not allowed here', { hint: 'allow it with --min-dialect NT1, or --server nt4' })
+  if (dialects.length > 0) return
   const label = (name: 'min-dialect' | 'max-dialect'): string => (given[name] === 'env' ? envName(name) : `--${name}`)
   throw new NbtrunError('USAGE', `${label('min-dialect')} ${min} is above ${label('max-dialect')} ${max}`)
-}
-
-function isDrive(point: string): boolean {
-  return point === '*' || /^[A-Za-z]:$/.test(point)
 }

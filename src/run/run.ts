@@ -12,7 +12,7 @@ import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
 import type { LeftNames } from './left-names.ts'
 import type { Names } from './names.ts'
-import { launch, type Launched } from './launch.ts'
+import { launch, type Launched, mayNeedWine } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
@@ -63,19 +63,21 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   try {
     await verifier?.prepare()
     left = await reap(journal, record, io, names)
-    const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control }
+    const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control, journal }
     let mapping: Mapping
     let launched: Launched
     if (windows === undefined || windows.usesOwnClient(settings)) await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
     void left?.reap() // not before: the login may need the same entries
     if (windows === undefined) {
-      mapping = await map(scope, record, { settings, runId, io, journal })
-      launched = await launch(scope, record, mapping, launching)
+      const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
+      const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
+      mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, io, journal })
+      launched = await launch(scope, record, mapping, { ...launching, wine })
     } else {
       const { cancelled, hurried } = control
       const watched = await windows.takeDrives(scope, record, { settings, io, journal, names, cancelled, hurried })
       mapping = watched.mapping
-      launched = await windows.launchInJob(scope, record, watched, launching)
+      launched = await windows.launchInJob(scope, record, watched, { ...launching, wine: undefined })
     }
     outcome = await untilOver(record, mapping, launched, settings, control)
     control.throwIfAborted()
@@ -110,7 +112,7 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
   void sweepLines(env['XDG_RUNTIME_DIR'])
   if (place === undefined) return undefined
-  const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
+  const options = { by, env, connectionsFell: false }
   const filed = place.list()
   for (const reaped of await reapPlace(place, filed, options)) record.tell({ type: 'reaped', ...reaped })
   const dead = withNames(filed)

@@ -1,3 +1,4 @@
+import type { DriveChange } from '../../app/wine/drive.ts'
 import type { NodeType } from '../../nbt/name-packets.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
@@ -41,6 +42,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | ({ readonly what: 'drive' } & DriveChange)
+  | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
   | NameLine
   | ({ readonly what: 'no-name' } & NetbiosName)
   | ConnectionLine
@@ -76,6 +79,8 @@ export interface Entry extends Head {
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
   readonly connections: readonly ConnectionLine[]
+  /** Drives of Wine prefixes. */
+  readonly drives: readonly DriveChange[]
   readonly names: readonly NameLine[]
 }
 
@@ -96,6 +101,7 @@ export function parseEntry(text: string): Entry {
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
   const connections = new Map<string, ConnectionLine>()
+  const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
@@ -124,6 +130,12 @@ export function parseEntry(text: string): Entry {
       case 'no-connection':
         connections.delete(`${line.device} ${line.remote}`)
         break
+      case 'drive':
+        drives.set(driveKey(line), line)
+        break
+      case 'no-drive':
+        drives.delete(driveKey(line))
+        break
       case 'name':
         names.set(nameId(line), line)
         break
@@ -133,19 +145,17 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const held = {
-    sessions: [...sessions.values()],
-    folders: [...folders],
-    mounts: [...mounts.values()],
-    connections: [...connections.values()],
-    names: [...names.values()],
-  }
-  return { journal, run, origin, began, shares, program, ...held }
+  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()], connections: [...connections.values()] }
+  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], ...local, names: [...names.values()] }
 }
 
 /** The same text for the same name; without `nbt`, which a run does not load for nothing. */
 export function nameId({ text, suffix, scope }: NetbiosName): string {
   return JSON.stringify([text, suffix, scope])
+}
+
+export function driveKey({ prefix, letter }: Pick<DriveChange, 'prefix' | 'letter'>): string {
+  return `drive ${letter} ${prefix}`
 }
 
 function json(text: string): unknown {
@@ -167,6 +177,8 @@ const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' 
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const connection: Shape = { device: like(/^(?:[A-Z]:)?$/), remote: value => text(value) && like(/^\\\\[^\\\0]+\\[^\0]+$/s)(value) }
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
+const letter = like(/^[abd-y]:$/)
 const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
 const NAME: Shape = {
   text: like(/^[\0-\xff]{1,15}$/),
@@ -200,6 +212,18 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-mount': { path },
   connection: { ...connection, made: value => typeof value === 'boolean' },
   'no-connection': connection,
+  drive: {
+    prefix: path,
+    letter,
+    // no part of it leads out of the folder
+    unc: orNull(like(/^unc(\/(?!\.{1,2}(\/|$))[^/\0]{1,255}){2,32}$/s)),
+    point: path,
+    typed: value => typeof value === 'boolean',
+    letterBefore: orNull(text),
+    uncBefore: orNull(text),
+    typeBefore: orNull(like(/^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,100}$/)),
+  },
+  'no-drive': { prefix: path, letter },
   name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
   'no-name': NAME,
 }

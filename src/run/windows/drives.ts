@@ -127,8 +127,8 @@ function remoteOf({ host, share, folder }: Share): string {
   return `\\\\${[server, share, ...(folder === '' ? [] : [folder])].join('\\')}`
 }
 
-function deviceOf({ point }: Share, { mapping }: Settings): string {
-  return point ?? (mapping === 'unc' ? '' : '*')
+function deviceOf({ drive }: Share, { mapping }: Settings): string {
+  return drive ?? (mapping === 'unc' ? '' : '*')
 }
 
 const LOGIN_OPTIONS = ['user', 'auth-file', 'password-file', 'password-fd', 'anonymous', 'guest'] as const
@@ -166,6 +166,7 @@ function receiptOf(share: Share, { kind, way }: Mapping, point: string): ShareRe
     mapping: kind,
     way,
     point,
+    drive: /^[A-Z]:$/.test(point) ? point : null,
     bytesRead: 0,
     bytesWritten: 0,
   }

@@ -47,13 +47,13 @@ export async function launchInJob(scope: Scope, record: RunRecord, { mapping, li
     const command = commandLine(path, args, comspec)
     program = startProgram(koffi, { command, env, cwd, admit: (process, changed) => job.admit(process, changed) })
   }
-  control.running(program, mapping)
+  control.running(program, mapping, undefined)
   record.program = { path, from, pid: program.pid, exit: null, signal: null, timedOut: false }
   await mapping.entered(program.pid)
   scope.note('launch', 'program', `pid ${program.pid}`)
   const name = basename(path)
   record.tell({ type: 'launched', program: name, pid: program.pid, shares: record.started() })
-  return { program, name }
+  return { program, name, wine: undefined }
 }
 
 /** Windows' variables have any case. */
