@@ -69,7 +69,8 @@ for (const { name, kind, open, knowsUsers, skip = false } of ROWS) {
       const mapping = await open(runId)
       try {
         assert.equal(mapping.kind, kind)
-        const [command = '', ...args] = [...mapping.enter(process.cwd()), 'sh', '-c', 'echo $$; read -r line']
+        const words: readonly string[] = [...mapping.enter(process.cwd()), 'sh', '-c', 'echo $$; read -r line']
+        const [command = '', ...args] = words
         const program = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, NBTRUN_RUN_ID: runId } })
         const exited = once(program, 'exit')
         const [pid] = (await once(program.stdout, 'data')) as [Buffer]
