@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 
-export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+/** SIGBREAK is Windows' Ctrl-Break, which other systems do not have. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGBREAK'] as const
 export type RunSignal = (typeof SIGNALS)[number]
 
 /** Before the program started; while it lives; after its own end, while others use the mapping, the grace runs or the teardown. */
@@ -18,9 +19,12 @@ export interface Received {
 
 /**
  * What a signal asks of the run: to stop before the program starts; to pass it on; nothing; to send TERM to every user, ending the grace when there is
- * none; to send KILL to every user and skip the grace; to cut the teardown short.
+ * none; to send KILL to every user and skip the grace; to cut the teardown short; to do both, for what time there is.
  */
-export type Action = 'cancel' | 'forward' | 'leave' | 'term' | 'kill' | 'hurry'
+export type Action = 'cancel' | 'forward' | 'leave' | 'term' | 'kill' | 'hurry' | 'rush'
+
+/** What a system's signals ask for. */
+export type Policy = (received: Received) => Action
 
 /** The policy, without any effect. */
 export function decide({ phase, signal, terminal, count }: Received): Action {
@@ -45,7 +49,7 @@ export interface SignalWatch {
 }
 
 /** Takes the signals; `act` is told what each asks for. Start it before anything is acquired: from now on no signal ends nbtrun by itself. */
-export function watchSignals(act: (action: Exclude<Action, 'leave'>, signal: RunSignal) => void): SignalWatch {
+export function watchSignals(act: (action: Exclude<Action, 'leave'>, signal: RunSignal) => void, policy: Policy = decide): SignalWatch {
   const counts = new Map<RunSignal, number>()
   const watch: SignalWatch = {
     phase: 'before',
@@ -58,7 +62,7 @@ export function watchSignals(act: (action: Exclude<Action, 'leave'>, signal: Run
     if (signal === undefined) return
     const count = (counts.get(signal) ?? 0) + 1
     counts.set(signal, count)
-    const action = decide({ phase: watch.phase, signal, count, terminal: inForeground() })
+    const action = policy({ phase: watch.phase, signal, count, terminal: inForeground() })
     if (action !== 'leave') act(action, signal)
   }
   for (const signal of SIGNALS) process.on(signal, receive)

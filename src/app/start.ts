@@ -25,15 +25,17 @@ export interface StartOptions {
   readonly descriptors: readonly number[]
   /** What it has as 0, 1 and 2, where not ours. */
   readonly standard?: Standard | undefined
+  /** Where it starts, unless the words say so. */
+  readonly cwd?: string
 }
 
 /** Starts the program: nbtrun's terminal and process group are its own, and unless told stdin, stdout and stderr. Throws PROGRAM_NOT_RUNNABLE or PROGRAM_NOT_FOUND. */
-export async function startProgram({ words, env, descriptors, standard }: StartOptions): Promise<Program> {
+export async function startProgram({ words, env, descriptors, standard, cwd }: StartOptions): Promise<Program> {
   const { default: spawn } = await import('cross-spawn')
   const [command = '', ...args] = words
   let child: ChildProcess
   try {
-    child = spawn(command, args, { env, stdio: stdioOf(descriptors, standard) })
+    child = spawn(command, args, { env, stdio: stdioOf(descriptors, standard), cwd })
   } catch (cause) {
     throw refused(command, cause)
   }

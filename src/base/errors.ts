@@ -22,6 +22,7 @@ export const CODES = {
   GUEST_REFUSED: { exit: 125 },
   NTLM_REFUSED: { exit: 125, hint: 'nbtrun logs in by NTLM only: ask its admin to allow that for this account or server' },
   LOGON_FAILED: { exit: 125 },
+  OTHER_LOGIN: { exit: 125 },
   LOGON_RESTRICTED: { exit: 125, hint: 'the password is not the trouble: ask the admin when, from where and how this account may log in' },
   NO_LOGON_SERVER: { exit: 125, hint: 'its domain controller does not answer it: try again later, or tell its admin' },
   PASSWORD_EXPIRED: { exit: 125, hint: 'change the password first (on Windows, or: smbpasswd -r SERVER -U USER)' },

@@ -26,6 +26,7 @@ function ordinal(n: number): string {
 
 export function startLines({ shares, program }: Started): string[] {
   return shares.map(share => {
+    if (share.mapping === 'drive') return `${share.label} is at ${share.point}, for all of this logon session (by Windows' own client, ${share.way})`
     const how = `SMB ${share.dialect}, ${share.encrypted ? 'encrypted' : share.signed ? 'signed' : 'not signed'}`
     if (share.point === undefined) return `${share.label} is held for ${program} (${how})`
     const at = share.drive === undefined ? share.point : `${share.drive} (${share.point})`
@@ -64,6 +65,7 @@ const END: Record<End, string> = {
   acknowledged: 'acknowledged',
   forced: 'not acknowledged',
   lost: 'the connection was lost before',
+  disconnected: "the session is Windows' own",
   'nothing-held': 'nothing was held',
 }
 

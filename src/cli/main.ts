@@ -1,4 +1,5 @@
 import { errnoOf, NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 import { namesShare, resolve } from '../profile/settings.ts'
 import { refusePasswords, split } from '../profile/split.ts'
 import { parse } from '../profile/words.ts'
@@ -26,6 +27,7 @@ export function end({ exit, dieOf }: Outcome): never {
 export async function main(argv: readonly string[]): Promise<Outcome> {
   let verbose = 0
   try {
+    if (isWindows) await (await import('../run/windows/locate.ts')).locate()
     if (isCommand(argv[0])) {
       verbose = argv.reduce((sum, word) => sum + (/^-v+$/.test(word) ? word.length - 1 : Number(word === '--verbose')), 0)
       return { exit: await (await import('./full.ts')).command(argv) }

@@ -119,11 +119,11 @@ export const OPTIONS = {
   },
   mapping: {
     kind: 'one',
-    arg: 'auto|private|shared|none',
+    arg: 'auto|private|shared|drive|unc|none',
     common: false,
     fallback: 'auto',
-    help: 'private: seen by the program alone; shared: by all of this user; none: a session only; auto: private where this machine allows it',
-    parse: choice('auto', 'private', 'shared', 'none'),
+    help: 'private: seen by the program alone; shared: by all of this user; none: a session only; on Windows drive: a letter; unc: no letter; auto: the first that fits this machine',
+    parse: choice('auto', 'private', 'shared', 'drive', 'unc', 'none'),
   },
   transport: {
     kind: 'one',

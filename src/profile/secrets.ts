@@ -2,13 +2,14 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 import { Socket } from 'node:net'
 import { isatty } from 'node:tty'
 import { errnoOf, NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 import { PASSWORD_WAYS } from './passwords.ts'
 
 const LARGEST = 64 * 1024
 const NEWLINE = 0x0a,
   RETURN = 0x0d
 
-/** A file with secrets, whole. Refused when anybody but its owner can read it. The caller wipes the buffer. */
+/** A file with secrets, whole. Refused when anybody but its owner can read it, which modes tell on all systems but Windows. The caller wipes the buffer. */
 export async function readSecretFile(path: string): Promise<Buffer> {
   let fd: number
   try {
@@ -17,7 +18,7 @@ export async function readSecretFile(path: string): Promise<Buffer> {
     throw unreadable(path, thrown)
   }
   const about = fstatSync(fd)
-  if (about.isFile() && (about.mode & 0o077) !== 0) {
+  if (!isWindows && about.isFile() && (about.mode & 0o077) !== 0) {
     closeSync(fd)
     throw new NbtrunError('FILE_ERROR', `${path} can be read by others (mode ${(about.mode & 0o777).toString(8).padStart(4, '0')})`, {
       hint: `chmod 600 ${path}`,

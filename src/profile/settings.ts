@@ -1,5 +1,6 @@
 import { resolve as absolute } from 'node:path'
 import { asError, NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 import { dialectsBetween } from '../smb/dialect.ts'
 import { ENV_PREFIX, envName, OPTIONS, ROWS, type Name } from './options.ts'
 import { passwordInArgv } from './passwords.ts'
@@ -53,6 +54,7 @@ export function settle(raw: Raw, env: Env, files: readonly Layer[] = []): Settin
   for (const [name, value] of Object.entries(preset)) if (!sources.has(name as Name)) values[name as Name] = value
   const settings = { ...values, given } as Settings
   requireDialects(settings)
+  requireMapping(settings)
   return settings
 }
 
@@ -180,11 +182,28 @@ function place(settings: Settings, cwd: string): readonly Share[] {
   })
   for (const { label: name, point, drive } of placed) {
     if (point === undefined && drive === undefined) continue
+    requirePoint(name, point, drive)
     if (settings.mapping === 'none') throw new NbtrunError('USAGE', `${name} has a point, but --mapping none shows no files`)
     if (point !== undefined && placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
-    if (drive !== undefined && placed.filter(other => other.drive === drive).length > 1) throw new NbtrunError('USAGE', `two shares have the drive ${drive}`)
+    if (drive !== undefined && drive !== '*' && placed.filter(other => other.drive === drive).length > 1)
+      throw new NbtrunError('USAGE', `two shares have the drive ${drive}`)
   }
   return placed
+}
+
+/** Windows has letters alone, and gives a free one to whom it does not matter. */
+function requirePoint(name: string, point: string | undefined, drive: string | undefined): void {
+  if (isWindows && point !== undefined)
+    throw new NbtrunError('POINT_UNUSABLE', `${name} asks for the folder ${point}, and Windows maps shares to letters`, { hint: 'write //server/share=P:' })
+  if (!isWindows && drive === '*') throw new NbtrunError('POINT_UNUSABLE', `${name} asks for any letter, as only Windows has them`, { hint: 'leave =* away' })
+}
+
+/** How a system shows shares is its own. */
+function requireMapping({ mapping, given }: Settings): void {
+  const isOther = isWindows ? mapping === 'private' || mapping === 'shared' : mapping === 'drive' || mapping === 'unc'
+  if (!isOther) return
+  const label = given.mapping === 'env' ? envName('mapping') : `--mapping ${mapping}`
+  throw new NbtrunError('MAPPING_FAILED', `${label} is not there on ${isWindows ? 'Windows' : 'this system: only Windows has it'}`, { hint: 'leave it out' })
 }
 
 /** A range of dialects has something in it. */

@@ -12,7 +12,7 @@ export interface Share {
   readonly folder: string
   /** The folder where it shall be seen. */
   readonly point: string | undefined
-  /** The drive letter, `P:`, under which Windows programs shall see it. */
+  /** The drive letter, `P:`, under which Windows programs shall see it; on Windows `*` for a free one. */
   readonly drive: string | undefined
   /** `//srv/app/folder`, for people. */
   readonly label: string
@@ -23,7 +23,7 @@ export function share(text: string): Share {
   refuseLogin(text)
   refuseShellDamage(text)
   const { target, point: at } = cutPoint(text)
-  const [drive, point] = at !== undefined && /^[A-Z]:$/.test(at) ? [at, undefined] : [undefined, at]
+  const [drive, point] = at !== undefined && /^(?:[A-Z]:|\*)$/.test(at) ? [at, undefined] : [undefined, at]
   const url = /^smb:\/\//i.test(target)
   const [host = '', name = '', ...folders] = target
     .replace(/^smb:/i, '')
@@ -52,7 +52,7 @@ export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly
 
 /** The point stands after the last `=` that comes before an absolute path or a drive letter. */
 function cutPoint(text: string): { target: string; point: string | undefined } {
-  const [, target, point] = /^(.*)=(\/.*|[A-Za-z]:(?:[/\\].*)?)$/s.exec(text) ?? []
+  const [, target, point] = /^(.*)=(\/.*|\*|[A-Za-z]:(?:[/\\].*)?)$/s.exec(text) ?? []
   if (target === undefined || point === undefined) return { target: text, point: undefined }
   if (/\p{Cc}/u.test(point)) throw must('//server/share=/absolute/folder', text)
   return { target, point: /^[a-z]:$/.test(point) ? point.toUpperCase() : point }

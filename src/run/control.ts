@@ -1,4 +1,4 @@
-import { codeOf, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
+import { codeOf, decide, type Policy, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, type Manner, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
@@ -20,11 +20,13 @@ export class Control {
   #aborted: NbtrunError | undefined
   readonly #enforced = deferred<void>()
 
-  /** `abort`: what the run heeds instead of the process's signals. */
-  constructor(killAfterMs: number, abort?: AbortSignal) {
+  /** `abort`: what the run heeds instead of the process's signals; `policy`: what those ask for. */
+  constructor(killAfterMs: number, { abort, policy = decide }: { readonly abort?: AbortSignal | undefined; readonly policy?: Policy | undefined } = {}) {
     this.#killAfterMs = killAfterMs
     this.#watch =
-      abort === undefined ? watchSignals((action, signal) => this.#act(action, signal)) : watchAbort(abort, (action, reason) => this.#abort(action, reason))
+      abort === undefined
+        ? watchSignals((action, signal) => this.#act(action, signal), policy)
+        : watchAbort(abort, (action, reason) => this.#abort(action, reason))
   }
 
   /** Resolves when an abort has ended the program and all it started, or those left cannot be ended. Never otherwise. */
@@ -85,6 +87,7 @@ export class Control {
 
   /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
   async end(kill: boolean): Promise<void> {
+    if (this.#mapping?.endUsers !== undefined) return this.#mapping.endUsers()
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
     else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
@@ -98,7 +101,7 @@ export class Control {
     if ((await Promise.race([exited, awake(this.#killAfterMs).then(() => late)])) === late) await signalTree(pid, 'SIGKILL')
   }
 
-  #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry', signal: RunSignal): void {
+  #act(action: 'cancel' | 'forward' | 'term' | 'kill' | 'hurry' | 'rush', signal: RunSignal): void {
     switch (action) {
       case 'cancel':
         this.#cancelledBy ??= signal
@@ -110,6 +113,9 @@ export class Control {
         this.#grace.abort()
         return void this.end(action === 'kill')
       case 'hurry':
+        return this.#hurry.abort()
+      case 'rush':
+        this.#act('kill', signal)
         return this.#hurry.abort()
     }
   }

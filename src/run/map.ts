@@ -62,6 +62,7 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
     servers.push(server)
     return server
   }
+  if (kind === 'drive' || kind === 'unc') throw new TypeError(`the settings let ${kind} through`)
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)

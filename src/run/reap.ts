@@ -1,5 +1,5 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
-import type { Entry, Line } from './journal/entry.ts'
+import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
 import { held, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
@@ -33,8 +33,8 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
   if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
   const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
   const fell = (entry: Entry): readonly Line[] => (mayHold(entry) ? [] : entry.sessions.map(({ id }) => ({ what: 'no-session', id })))
-  const { folders, mounts, drives } = filed.entry
-  const local = folders.length + mounts.length + drives.length + fell(filed.entry).length
+  const { folders, mounts, drives, connections } = filed.entry
+  const local = folders.length + mounts.length + drives.length + connections.length + fell(filed.entry).length
   if (local === 0 && (mayHold(filed.entry) || namesLeft(filed.entry).length > 0)) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
@@ -54,6 +54,16 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
     note(`drive ${letter.toUpperCase()} of ${prefix}`, await endDrive(drive, place, env), { what: 'no-drive', prefix, letter })
   }
   for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
+  if (entry.connections.length > 0) {
+    const { endConnection } = await import('../mapping/windows/leftovers.ts')
+    const sameBoot = entry.origin.boot === here().boot
+    for (const { device, remote, made } of entry.connections) {
+      const isElsewhere =
+        device === '' && connectionsOf(place, entry.run).some(other => other.device === '' && other.remote.toLowerCase() === remote.toLowerCase())
+      const fate = sameBoot && made && !isElsewhere ? await endConnection({ device, remote }) : ({ gone: true, found: false } as const)
+      note(`${device} ${remote}`.trim(), fate, { what: 'no-connection', device, remote })
+    }
+  }
   const mapped = left.length > 0
   // the folder of all runs comes first in an entry, and goes last; what stays is said once, for nobody will do more about it
   if (!mapped)
@@ -63,6 +73,11 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
     }
   place.settle(claimed, lines, !mapped && !mayHold(entry) && namesLeft(entry).length === 0)
   return { dead: entry.run, gone, left }
+}
+
+/** What the other runs have. */
+export function connectionsOf(place: Place, but: string): readonly ConnectionLine[] {
+  return place.list().flatMap(({ entry, verdict }) => (entry !== undefined && entry.run !== but && verdict.state !== 'dead' ? entry.connections : []))
 }
 
 /** The same for all the dead of a journal. */

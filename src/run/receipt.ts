@@ -3,8 +3,11 @@ import type { Step } from '../base/scope.ts'
 import { LOST } from '../smb/acquire.ts'
 import type { Survivor } from './events.ts'
 
-/** How a run ended on the wire: every server answered LOGOFF and closed; a step was cut off by its limit; or a connection was lost before. */
-export type End = 'acknowledged' | 'forced' | 'lost' | 'nothing-held'
+/**
+ * How a run ended on the wire: every server answered LOGOFF and closed; a step was cut off by its limit; or a connection was lost before. `disconnected`: the
+ * connections of the system's own client were given back, and its session is its own business.
+ */
+export type End = 'acknowledged' | 'forced' | 'lost' | 'disconnected' | 'nothing-held'
 
 export interface ShareReceipt {
   /** `//srv/app`, with the folder below it, if one was named. */
@@ -99,10 +102,16 @@ export interface Receipt {
 
 const GOODBYES = /^(LOGOFF|FIN)\b/
 
+/** Of the system's own client. */
+const DISCONNECTS = /^IPC\$ /
+
 /** Judges the teardown by its steps: LOGOFF and FIN decide, as they free the seat. */
 export function judge(steps: readonly Step[]): End {
   const goodbyes = steps.filter(s => s.phase === 'teardown' && GOODBYES.test(s.name))
-  if (goodbyes.length === 0) return 'nothing-held'
+  if (goodbyes.length === 0) {
+    const disconnects = steps.filter(s => s.phase === 'teardown' && DISCONNECTS.test(s.name))
+    return disconnects.length === 0 ? 'nothing-held' : disconnects.every(s => s.ok) ? 'disconnected' : 'forced'
+  }
   if (goodbyes.some(s => s.status === LOST)) return 'lost'
   return goodbyes.every(s => s.ok) ? 'acknowledged' : 'forced'
 }

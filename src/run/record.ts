@@ -25,6 +25,8 @@ export interface Seen {
 export class Record {
   program: ProgramReceipt | null = null
   connected: readonly Connected[] = []
+  /** Shares that the system's own client holds. */
+  redirected: readonly ShareReceipt[] = []
   /** The names of the run's own (`--hold-name`), and the node that holds them. */
   names: readonly NameReceipt[] = []
   node: EndNode | undefined
@@ -210,7 +212,8 @@ export class Record {
     return receipt
   }
 
-  #shares(): ShareReceipt[] {
+  #shares(): readonly ShareReceipt[] {
+    if (this.redirected.length > 0) return this.redirected
     return this.connected.map(({ share, server, disk }, i) => {
       const { transport, connection, session } = server
       const seen = this.#seen[i]

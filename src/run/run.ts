@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { inheritedDescriptors } from '../app/descriptors.ts'
 import { asError, NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 import { Scope } from '../base/scope.ts'
+import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
 import { sweepLines } from '../seat/sweep.ts'
 import { Control } from './control.ts'
@@ -10,7 +12,7 @@ import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
 import type { LeftNames } from './left-names.ts'
 import type { Names } from './names.ts'
-import { launch, mayNeedWine } from './launch.ts'
+import { launch, type Launched, mayNeedWine } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
@@ -30,15 +32,24 @@ export async function run(settings: Settings, words: readonly string[], io: RunI
     io.tell({ type: 'plan', lines: await plan(settings, words, io) })
     return { exit: 0 }
   }
-  const control = new Control(settings['kill-after'], embedding?.signal)
+  const windows = isWindows ? await import('./windows/index.ts') : undefined
+  await windows?.prepare(io)
+  const control = new Control(settings['kill-after'], { abort: embedding?.signal, policy: windows?.policy })
   try {
-    return await story(settings, words, io, control, descriptors)
+    return await story(settings, words, io, { control, descriptors, windows })
   } finally {
     control.stop()
   }
 }
 
-async function story(settings: Settings, words: readonly string[], io: RunIo, control: Control, descriptors: readonly number[]): Promise<Outcome> {
+interface Stage {
+  readonly control: Control
+  readonly descriptors: readonly number[]
+  /** Undefined on all other systems. */
+  readonly windows: typeof import('./windows/index.ts') | undefined
+}
+
+async function story(settings: Settings, words: readonly string[], io: RunIo, { control, descriptors, windows }: Stage): Promise<Outcome> {
   const runId = randomBytes(4).toString('hex')
   const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
@@ -52,13 +63,22 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, co
   try {
     await verifier?.prepare()
     left = await reap(journal, record, io, names)
-    await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
+    const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control, journal }
+    let mapping: Mapping
+    let launched: Launched
+    if (windows === undefined || windows.usesOwnClient(settings)) await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
     void left?.reap() // not before: the login may need the same entries
-    const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
-    const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
-    const mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, io, journal })
-    const own = names?.without(descriptors) ?? descriptors
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: own, control, wine, journal })
+    if (windows === undefined) {
+      const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
+      const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
+      mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, io, journal })
+      launched = await launch(scope, record, mapping, { ...launching, wine })
+    } else {
+      const { cancelled, hurried } = control
+      const watched = await windows.takeDrives(scope, record, { settings, io, journal, names, cancelled, hurried })
+      mapping = watched.mapping
+      launched = await windows.launchInJob(scope, record, watched, { ...launching, wine: undefined })
+    }
     outcome = await untilOver(record, mapping, launched, settings, control)
     control.throwIfAborted()
   } catch (thrown) {

@@ -21,11 +21,31 @@ interface Taking {
 /** Takes the names of the run's own and connects every share, waiting as long as `--wait` says for what is not to be had at once. */
 export async function takeSeats(scope: Scope, settings: Settings, record: Record, io: RunIo, signal: AbortSignal, { journal, names }: Taking): Promise<void> {
   const logins = await findLogins(settings, io, signal)
+  const attempt = async (): Promise<void> => {
+    await names?.hold(scope, record, journal) // before a seat is: whoever waits for a name shall not have one
+    record.connected = await connectShares(scope, settings, record, logins, journal)
+  }
+  try {
+    await patiently(scope, settings, record, signal, { attempt, lines: lines(settings, io.env) })
+  } finally {
+    for (const { password } of logins.values()) password.fill(0)
+  }
+  record.obtained()
+}
+
+interface Attempt<T> {
+  readonly attempt: () => Promise<T>
+  /** The lines to queue in: for each share the folders where its line may be. */
+  readonly lines: readonly (readonly string[])[]
+}
+
+/** Tries as long as `--wait` says, with nothing held in between. */
+export async function patiently<T>(scope: Scope, settings: Settings, record: Record, signal: AbortSignal, { attempt, lines: queues }: Attempt<T>): Promise<T> {
   const share = settings.share.map(({ label }) => label).join(', ')
   let queued = false
   const patience = new Patience({
     ms: settings.wait,
-    lines: lines(settings, io.env),
+    lines: queues,
     signal,
     tell: waiting => {
       queued = true
@@ -34,25 +54,17 @@ export async function takeSeats(scope: Scope, settings: Settings, record: Record
   })
   const mark = scope.mark()
   try {
-    record.connected = await patience.until(
-      async () => {
-        await names?.hold(scope, record, journal) // before a seat is: whoever waits for a name shall not have one
-        return connectShares(scope, settings, record, logins, journal)
-      },
-      async () => {
-        const left = notGivenBack(await scope.retreat(mark))
-        if (left !== undefined) record.tell({ type: 'warning', message: left.message })
-        record.earlyLoss = undefined
-      },
-    )
+    return await patience.until(attempt, async () => {
+      const left = notGivenBack(await scope.retreat(mark))
+      if (left !== undefined) record.tell({ type: 'warning', message: left.message })
+      record.earlyLoss = undefined
+    })
   } catch (thrown) {
     throw busy(asError(thrown), { waitMs: settings.wait, busyExit: settings['busy-exit-code'], share: settings.share[0]?.label ?? '' })
   } finally {
-    for (const { password } of logins.values()) password.fill(0)
     record.waited = patience.waited
     if (queued) record.tell({ type: 'dequeued', waitedMs: record.waited.ms, attempts: record.waited.attempts })
   }
-  record.obtained()
 }
 
 /** The first in line on this machine need not wait until its next try. */

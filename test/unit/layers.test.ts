@@ -86,3 +86,15 @@ test('a plain run loads neither yargs nor execa, no reader of profiles, and noth
     rmSync(folder, { recursive: true })
   }
 })
+
+test("which system this is, is asked in one place, and what is Windows' own is loaded there alone", () => {
+  const isWindows = (file: string): boolean => file.split('/').includes('windows')
+  for (const file of files) {
+    const text = readFileSync(join(root, 'src', file), 'utf8')
+    if (file !== 'base/platform.ts' && !isWindows(file)) assert.doesNotMatch(text, /process\.platform|\bplatform\(\)/, `src/${file}`)
+    if (isWindows(file)) continue
+    for (const [line = ''] of text.matchAll(/^import (?!type ).*\/windows\/.*$|^} from '.*\/windows\/.*$/gm))
+      assert.fail(`src/${file} always loads it: ${line}`)
+  }
+  assert.ok(files.some(isWindows) && files.includes('base/platform.ts'))
+})

@@ -46,6 +46,19 @@ export type Line =
   | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
   | NameLine
   | ({ readonly what: 'no-name' } & NetbiosName)
+  | ConnectionLine
+  | { readonly what: 'no-connection'; readonly device: string; readonly remote: string }
+
+/** A connection of Windows' own client. */
+export interface ConnectionLine {
+  readonly what: 'connection'
+  /** `P:`; empty where it has no letter. */
+  readonly device: string
+  /** `\\srv\app` */
+  readonly remote: string
+  /** By nbtrun: the last run that has it ends it. */
+  readonly made: boolean
+}
 
 /** The first line. */
 export interface Head {
@@ -65,6 +78,7 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  readonly connections: readonly ConnectionLine[]
   /** Drives of Wine prefixes. */
   readonly drives: readonly DriveChange[]
   readonly names: readonly NameLine[]
@@ -86,6 +100,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const connections = new Map<string, ConnectionLine>()
   const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
   for (const line of lines) {
@@ -109,6 +124,12 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'connection':
+        connections.set(`${line.device} ${line.remote}`, line)
+        break
+      case 'no-connection':
+        connections.delete(`${line.device} ${line.remote}`)
+        break
       case 'drive':
         drives.set(driveKey(line), line)
         break
@@ -124,7 +145,7 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
+  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()], connections: [...connections.values()] }
   return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], ...local, names: [...names.values()] }
 }
 
@@ -145,8 +166,8 @@ function json(text: string): unknown {
   }
 }
 
-/** PID_MAX_LIMIT of Linux, proc_sys_kernel(5). */
-const MAX_PID = 2 ** 22
+/** Windows' are 32 bits; PID_MAX_LIMIT of Linux is less, proc_sys_kernel(5). */
+const MAX_PID = 2 ** 32 - 1
 
 type Shape = Readonly<Record<string, (value: unknown) => boolean>>
 
@@ -154,6 +175,7 @@ const text = (value: unknown): boolean => typeof value === 'string' && value.len
 const number = (value: unknown): boolean => typeof value === 'number' && Number.isSafeInteger(value)
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
+const connection: Shape = { device: like(/^(?:[A-Z]:)?$/), remote: value => text(value) && like(/^\\\\[^\\\0]+\\[^\0]+$/s)(value) }
 const sessionId = like(/^[0-9a-f]{1,16}$/)
 const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
 const letter = like(/^[abd-y]:$/)
@@ -188,6 +210,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  connection: { ...connection, made: value => typeof value === 'boolean' },
+  'no-connection': connection,
   drive: {
     prefix: path,
     letter,

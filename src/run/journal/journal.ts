@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import type { DriveChange } from '../../app/wine/drive.ts'
 import { asError, errnoOf } from '../../base/errors.ts'
+import { isWindows } from '../../base/platform.ts'
 import { within } from '../../base/time.ts'
 import { driveKey, type Head, type Line, type NameLine, nameId, type SessionLine } from './entry.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
@@ -125,6 +126,14 @@ export class Journal {
     this.#giveAll('mount')
   }
 
+  connection(device: string, remote: string, made: boolean): void {
+    this.#take({ what: 'connection', device, remote, made }, `connection ${device} ${remote}`)
+  }
+
+  connectionGone(device: string, remote: string): void {
+    this.#give({ what: 'no-connection', device, remote }, `connection ${device} ${remote}`)
+  }
+
   drive(change: DriveChange): void {
     this.#take({ what: 'drive', ...change }, driveKey(change))
   }
@@ -219,8 +228,9 @@ function bytesOf(line: Head | Line): Buffer {
   return Buffer.from(`${JSON.stringify(line)}\n`)
 }
 
-/** A name is on disk when its folder is. */
+/** A name is on disk when its folder is; Windows opens no folder, and writes names at once. */
 async function syncFolder(path: string): Promise<void> {
+  if (isWindows) return
   const fd = openSync(path, 'r')
   try {
     await sync(fd)

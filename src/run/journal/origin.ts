@@ -10,7 +10,7 @@ export interface Origin {
   readonly host: string
   /** random(4): another one with every start of the kernel. */
   readonly boot: string
-  /** `pid:[4026531836]`: elsewhere a pid means somebody else. */
+  /** `pid:[4026531836]`: elsewhere a pid means somebody else. On Windows the logon session, which letters belong to. */
   readonly pids: string
   readonly pid: number
   /** In ticks since boot: with it a pid is nobody else's. proc_pid_stat(5), field 22. */
@@ -19,6 +19,16 @@ export interface Origin {
 }
 
 let own: Origin | undefined
+let startElsewhere: ((pid: number) => string | undefined) | undefined
+
+/**
+ * Who this is where there is no /proc, and when a process began there. Its `start` is a time that no restart repeats, so that a live process is known whatever
+ * is said about the boot.
+ */
+export function useOrigin(origin: Origin, startOfProcess: (pid: number) => string | undefined): void {
+  own = origin
+  startElsewhere = startOfProcess
+}
 
 /** This process. */
 export function here(): Origin {
@@ -49,6 +59,7 @@ export function judge(origin: Origin, me: Origin = here()): Verdict {
   const unknown = (why: string): Verdict => ({ state: 'unknown', why })
   if (origin.uid !== me.uid) return unknown(`it belongs to another user (uid ${origin.uid})`)
   if (me.boot === '') return unknown('this system does not tell when it was started')
+  if (startElsewhere !== undefined && origin.start !== '' && startElsewhere(origin.pid) === origin.start) return LIVE
   if (origin.boot === me.boot) return judgeProcess(origin, me)
   if (origin.machine === '' || me.machine === '') return unknown('it was written on a machine without a machine-id')
   if (origin.machine !== me.machine) return unknown(`it was written on another machine (${origin.host})`)
@@ -57,8 +68,10 @@ export function judge(origin: Origin, me: Origin = here()): Verdict {
 }
 
 function judgeProcess({ pids, pid, start }: Origin, me: Origin): Verdict {
-  if (pids === '' || pids !== me.pids) return { state: 'unknown', why: 'it runs in another pid namespace' }
+  if (pids === '' || pids !== me.pids)
+    return { state: 'unknown', why: startElsewhere === undefined ? 'it runs in another pid namespace' : 'it ran in another logon session of Windows' }
   if (!exists(pid)) return DEAD
+  if (startElsewhere !== undefined) return startElsewhere(pid) === undefined ? LIVE : DEAD // another one of that number, or one that may not be looked at
   // a /proc of another pid namespace shows others under these numbers
   if (link('/proc/self') !== String(me.pid)) return LIVE
   const began = startOf(pid)

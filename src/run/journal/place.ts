@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readdi
 import { userInfo } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
+import { isWindows } from '../../base/platform.ts'
 import { BadEntry, type Entry, type Line, MAX_ENTRY, parseEntry } from './entry.ts'
 import { judge, type Verdict } from './origin.ts'
 
@@ -26,10 +27,11 @@ const EMPTY_MS = 60_000
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** Where the journal of this user is: below $XDG_STATE_HOME, else below $HOME, unless that is somebody else's (sudo may keep it). */
+/** Where the journal of this user is: below $XDG_STATE_HOME, else below $HOME, unless that is somebody else's (sudo may keep it). On Windows %LOCALAPPDATA%. */
 function folderOf(env: Env): string {
-  const { XDG_STATE_HOME: state, HOME: home } = env
+  const { XDG_STATE_HOME: state, HOME: home, LOCALAPPDATA: local } = env
   if (state !== undefined && isAbsolute(state)) return join(state, 'nbtrun', 'journal')
+  if (isWindows) return join(local !== undefined && isAbsolute(local) ? local : join(userInfo().homedir, 'AppData', 'Local'), 'nbtrun', 'journal')
   const own = home !== undefined && isAbsolute(home) && lstatSync(home, { throwIfNoEntry: false })?.uid === process.geteuid?.()
   return join(own ? home : userInfo().homedir, '.local', 'state', 'nbtrun', 'journal')
 }
@@ -139,10 +141,11 @@ export function isRunId(text: string): boolean {
   return /^[0-9a-f]{8}$/.test(text)
 }
 
-/** Both folders are no links, this user's, and nobody else's to read or write. */
+/** Both folders are no links, this user's, and nobody else's to read or write. On Windows what lies in %LOCALAPPDATA% is, by the rights that it hands down. */
 function requirePrivate(path: string): void {
   for (const folder of [join(path, '..'), path]) {
     const stat = lstatSync(folder)
+    if (isWindows && stat.isDirectory()) continue
     if (!stat.isDirectory() || stat.uid !== process.geteuid?.()) throw new Error(`${folder} is not a folder of this user`)
     if ((stat.mode & 0o077) !== 0) throw new Error(`${folder} is open to others (chmod 700)`)
   }
@@ -150,12 +153,13 @@ function requirePrivate(path: string): void {
 
 /** The text of a file of ours. Undefined for an empty one that nobody is about to fill, which is removed. Throws BadEntry for what it must not be. */
 function readOwn(path: string): string | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  // Windows has neither of the two
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new BadEntry('it is no file')
-    if (stat.uid !== process.geteuid?.()) throw new BadEntry(`it belongs to another user (uid ${stat.uid})`)
-    if ((stat.mode & 0o022) !== 0) throw new BadEntry('others may write to it')
+    if (!isWindows && stat.uid !== process.geteuid?.()) throw new BadEntry(`it belongs to another user (uid ${stat.uid})`)
+    if (!isWindows && (stat.mode & 0o022) !== 0) throw new BadEntry('others may write to it')
     if (stat.size > MAX_ENTRY) throw new BadEntry('it is too long')
     if (stat.size === 0 && Date.now() - stat.mtimeMs > EMPTY_MS) {
       unlinkSync(path) // a run that died before it took anything

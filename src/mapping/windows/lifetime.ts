@@ -1,0 +1,69 @@
+import { deferred, pause } from '../../base/time.ts'
+import type { Mapping } from '../mapping.ts'
+import type { Job } from './job.ts'
+
+/** How long a program and all it started live. */
+export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' | 'endUsers'> {
+  /** Undefined where there is none: koffi does not load. */
+  readonly job: Job | undefined
+  /** Whoever lives on lives on without us; idempotent. */
+  release(): void
+}
+
+/** By a job object: a launcher that starts itself anew is waited for, and nobody outlives a killed nbtrun. */
+export function jobLifetime(job: Job): Lifetime {
+  return {
+    job,
+    unused: job.empty,
+    entered: async () => {},
+    users: async () => job.pids(),
+    endUsers: () => job.terminate(),
+    release: () => job.release(),
+  }
+}
+
+const POLL_MS = 100
+
+/** Without one: as long as the program's own process, and its children are not known. */
+export function processLifetime(): Lifetime {
+  const unused = deferred<void>()
+  const over = new AbortController()
+  return {
+    job: undefined,
+    unused: unused.promise,
+    entered: async pid => {
+      void (async () => {
+        while (!over.signal.aborted && lives(pid)) await pause(POLL_MS, over.signal)
+        unused.resolve()
+      })()
+    },
+    users: async () => [],
+    endUsers: undefined,
+    release: () => {
+      over.abort()
+      unused.resolve()
+    },
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** `--mapping none`: our own session is held, and nothing is to be seen. */
+export function noDrive(lifetime: Lifetime): Mapping {
+  return {
+    kind: 'none',
+    way: 'none',
+    enter: () => [],
+    entered: pid => lifetime.entered(pid),
+    unused: lifetime.unused,
+    users: () => lifetime.users(),
+    endUsers: lifetime.endUsers,
+    end: async () => lifetime.release(),
+  }
+}

@@ -1,0 +1,173 @@
+import type { Scope } from '../../base/scope.ts'
+import { loadNative } from '../../mapping/windows/native.ts'
+import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
+import { explain, sameText } from '../../mapping/windows/errors.ts'
+import { type Book, Held } from '../../mapping/windows/held.ts'
+import { Job } from '../../mapping/windows/job.ts'
+import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
+import type { Connection, Login, Network } from '../../mapping/windows/network.ts'
+import { openNetwork } from '../../mapping/windows/open.ts'
+import type { Mapping } from '../../mapping/mapping.ts'
+import { credentials as complete, findCredentials } from '../../profile/credentials.ts'
+import type { Settings } from '../../profile/settings.ts'
+import type { Share } from '../../profile/share.ts'
+import type { RunIo } from '../events.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { Names } from '../names.ts'
+import { connectionsOf } from '../reap.ts'
+import type { ShareReceipt } from '../receipt.ts'
+import type { Record } from '../record.ts'
+import { patiently } from '../seats.ts'
+
+/** Waiting for open files, and Windows' own goodbyes, ms. */
+const MAPPING_MS = 4500
+
+export interface TakeOptions {
+  readonly settings: Settings
+  readonly io: RunIo
+  readonly journal: Journal
+  /** The run's own names; undefined where it has none. */
+  readonly names: Names | undefined
+  /** Aborted when the run is cancelled. */
+  readonly cancelled: AbortSignal
+  /** Aborted when the teardown is cut short. */
+  readonly hurried: AbortSignal
+}
+
+/** A mapping that knows where it keeps the program and all it starts. */
+export interface Watched {
+  readonly mapping: Mapping
+  readonly lifetime: Lifetime
+}
+
+/** With `--mapping none` our own client holds the session, as everywhere. */
+export function usesOwnClient({ mapping }: Settings): boolean {
+  return mapping === 'none'
+}
+
+/** Connects IPC$ of each server, then every share, by Windows' own client, waiting as long as `--wait` says; for `--mapping none` nothing but a job. */
+export async function takeDrives(scope: Scope, record: Record, { settings, io, journal, names, cancelled, hurried }: TakeOptions): Promise<Watched> {
+  const lifetime = await openLifetime()
+  if (usesOwnClient(settings)) {
+    const mapping = await scope.acquire('map', 'mapping', { open: async () => noDrive(lifetime), undo: taken => taken.end(), undoMs: MAPPING_MS })
+    record.mapped(mapping, [])
+    return { mapping, lifetime }
+  }
+  const network = await openNetwork(io.env)
+  const book = bookOf(journal)
+  const logins = await findLogins(settings, io.cwd, cancelled)
+  const attempt = async (): Promise<Drives> => {
+    await names?.hold(scope, record, journal)
+    for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, network, book, host, logins.get(key), hurried)
+    const wanted = settings.share.map(share => ({ remote: remoteOf(share), device: deviceOf(share, settings), login: logins.get(share.host.toLowerCase()) }))
+    return scope.acquire('map', 'mapping', {
+      open: () => openDrives({ network, book, wanted, lifetime, force: settings['wait-for'] === 'app', hurried }),
+      undo: taken => taken.end(),
+      undoMs: MAPPING_MS,
+    })
+  }
+  try {
+    const mapping = await patiently(scope, settings, record, cancelled, { attempt, lines: [] })
+    record.redirected = settings.share.map((share, i) => receiptOf(share, mapping, mapping.points[i]!))
+    record.obtained()
+    record.mapped(
+      mapping,
+      mapping.points.map(point => ({ point, counters: { bytesRead: 0, bytesWritten: 0 } })),
+    )
+    return { mapping, lifetime }
+  } finally {
+    for (const login of logins.values()) login?.password.fill(0)
+  }
+}
+
+async function openLifetime(): Promise<Lifetime> {
+  const { koffi } = await loadNative()
+  return koffi === undefined ? processLifetime() : jobLifetime(new Job(koffi))
+}
+
+/** IPC$ comes first, and goes last, as Q153070 asks for it. A server that lets nobody there may let us into the share. */
+async function connectIpc(scope: Scope, network: Network, book: Book, host: string, login: Login | undefined, hurried: AbortSignal): Promise<void> {
+  const connection: Connection = { device: '', remote: `\\\\${host}\\IPC$` }
+  await scope.acquire<Held | undefined>('connect', `IPC$ ${host}`, {
+    open: async () => {
+      try {
+        return await Held.take(network, book, connection, login)
+      } catch (thrown) {
+        const error = explain(thrown, connection, await network.connections().catch(() => []))
+        if (error.code !== 'ACCESS_DENIED') throw error
+        scope.note('connect', 'refused', error.message)
+        return undefined
+      }
+    },
+    undo: async taken => taken?.end({ force: true, hurried }), // no file can be open in it
+    undoMs: MAPPING_MS,
+  })
+}
+
+/** What is written down of it, and what other runs have. */
+function bookOf(journal: Journal): Book {
+  return {
+    taking: ({ device, remote }, made) => journal.connection(device, remote, made),
+    gone: ({ device, remote }) => journal.connectionGone(device, remote),
+    others({ device, remote }) {
+      const all = journal.place === undefined ? [] : connectionsOf(journal.place, journal.run)
+      const same = all.filter(other => sameText(other.device, device) && sameText(other.remote, remote))
+      return same.length === 0 ? 'nobody' : same.some(({ made }) => made) ? 'made' : 'used'
+    },
+  }
+}
+
+function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
+  return new Map(shares.toReversed().map(share => [share.host.toLowerCase(), share]))
+}
+
+/** `\\srv\app\folder`; an IPv6 address has a name that UNC paths can take. */
+function remoteOf({ host, share, folder }: Share): string {
+  const server = host.includes(':') ? `${host.replaceAll(':', '-').replace('%', 's')}.ipv6-literal.net` : host
+  return `\\\\${[server, share, ...(folder === '' ? [] : [folder])].join('\\')}`
+}
+
+function deviceOf({ drive }: Share, { mapping }: Settings): string {
+  return drive ?? (mapping === 'unc' ? '' : '*')
+}
+
+const LOGIN_OPTIONS = ['user', 'auth-file', 'password-file', 'password-fd', 'anonymous', 'guest'] as const
+
+/** Who logs in on each server; whoever is logged in to Windows where nothing was said. */
+async function findLogins(settings: Settings, cwd: string, signal: AbortSignal): Promise<ReadonlyMap<string, Login | undefined>> {
+  const logins = new Map<string, Login | undefined>()
+  const isGiven = LOGIN_OPTIONS.some(name => settings.given[name] !== undefined)
+  const found = isGiven ? await findCredentials(settings, cwd) : undefined
+  for (const [key, { host }] of hostsOf(settings)) {
+    if (found === undefined) logins.set(key, undefined)
+    else {
+      const { user, domain, password } = await complete(found, host, signal)
+      logins.set(key, { user: domain === '' ? user : `${domain}\\${user}`, password: Buffer.from(password.toString('utf8'), 'utf16le') })
+      password.fill(0)
+    }
+  }
+  found?.password?.fill(0)
+  return logins
+}
+
+/** The session is Windows' own: how it reaches the server, it does not say. */
+function receiptOf(share: Share, { kind, way }: Mapping, point: string): ShareReceipt {
+  return {
+    share: share.label,
+    server: share.host,
+    address: '',
+    foundBy: 'windows',
+    transport: 'windows',
+    calledName: null,
+    dialect: '',
+    signing: null,
+    guest: false,
+    encryption: null,
+    mapping: kind,
+    way,
+    point,
+    drive: /^[A-Z]:$/.test(point) ? point : null,
+    bytesRead: 0,
+    bytesWritten: 0,
+  }
+}

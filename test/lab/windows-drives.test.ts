@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { NUMBERS } from '../../src/mapping/windows/errors.ts'
+import type { Receipt } from '../../src/run/receipt.ts'
+import { missing } from './missing.ts'
+import { offline, until, WindowsNode, windowsPath } from './windows-node.ts'
+
+const GRACE = ['--grace', '0']
+
+describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", { skip: missing('wine', 'mingw') || offline(), timeout: 900_000 }, () => {
+  const windows = new WindowsNode()
+  const at = (name: string): string => windowsPath(windows.path(name))
+  const connections = (): string[] => readdirSync(windows.path('connections')).sort()
+  const nothingHeld = (): void => assert.deepEqual([connections(), existsSync(windows.device('P')), existsSync(windows.device('Y'))], [[], false, false])
+  const receiptOf = (name: string): Receipt => JSON.parse(readFileSync(windows.path(name), 'utf8')) as Receipt
+  /** What the provider was given last for a server: user, password, flags. */
+  const login = (server: string): string[] =>
+    readFileSync(windows.path(`login-${server}`), 'utf16le')
+      .trim()
+      .split('\n')
+
+  before(() => windows.set())
+  after(() => windows.dispose())
+
+  test('the first free letter is mapped, a launcher that starts itself anew is waited for, and IPC$ is the last run to give back', async () => {
+    const words = ['/relaunch', `/await:${at('go')}`, `/write:${at('done')}:there`]
+    const { ran } = windows.start(['--share', '//srv/app', ...GRACE, '--receipt', at('receipt'), '--', 'launcher.exe', ...words])
+    await until('the letter', () => connections().includes('Y,srv,app') && existsSync(join(windows.device('Y'), 'launcher.exe')))
+    assert.deepEqual(connections(), ['-,srv,IPC$', 'Y,srv,app'], 'Z: is taken, by Wine')
+    assert.deepEqual(login('srv'), ['(null)', '(null)', '4'], 'whoever is logged in to Windows; CONNECT_TEMPORARY')
+
+    const other = await windows.nbtrun(['--share', '//srv/app', '--mapping', 'unc', ...GRACE, '--', at('srv/app/launcher.exe')])
+    assert.deepEqual([other.code, other.stderr], [0, ''])
+    assert.deepEqual(connections(), ['-,srv,IPC$', 'Y,srv,app'], 'another run uses IPC$')
+
+    writeFileSync(windows.path('go'), '')
+    const { code, stderr } = await ran
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(readFileSync(windows.path('done'), 'utf8'), 'there', 'the second one was waited for')
+    nothingHeld()
+    const { shares, end, steps } = receiptOf('receipt')
+    assert.deepEqual([end, shares[0]?.mapping, shares[0]?.way, shares[0]?.point], ['disconnected', 'drive', 'wnet', 'Y:'])
+    const undone = steps.filter(({ phase }) => phase === 'teardown').map(({ name, ok, status }) => [name, ok, status])
+    assert.deepEqual(undone, [
+      ['mapping', true, 'Y: cancelled'],
+      ['IPC$ srv', true, 'cancelled'],
+    ])
+  })
+
+  test('exit codes have all 32 bits; a batch file on the letter gets its words; user and password reach the network and nobody else', async () => {
+    writeFileSync(windows.path('srv/app/go.bat'), '@echo off\r\n"%~dp0launcher.exe" "/write:%~1:%NBTRUN_SHARE%" /exit:0xC0000005\r\n')
+    writeFileSync(windows.path('password'), 'pässword "1\n')
+    const run = ['--share', '//srv/app=P:', '--user', 'DOM/bob', '--password-file', at('password'), ...GRACE, '--', 'go.bat', at('batch')]
+    const script = `import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+const { status } = spawnSync(process.execPath, process.argv.slice(3), { stdio: 'inherit' })
+writeFileSync(process.argv[2], String(status))`
+    const { stderr } = await windows.node(script, [at('status'), windowsPath(join(windows.folder, 'app', 'bin', 'nbtrun.js')), ...run])
+    assert.deepEqual([readFileSync(windows.path('status'), 'utf8'), stderr], ['3221225477', ''])
+    assert.equal(readFileSync(windows.path('batch'), 'utf8'), '//srv/app')
+    assert.deepEqual(login('srv'), ['DOM\\bob', 'pässword "1', '4'])
+    nothingHeld()
+  })
+
+  test('every number of Windows is one of our errors, through koffi and mpr.dll, and nothing is held after any', async () => {
+    const script = `const { main } = await import(${JSON.stringify(`file:///${windowsPath(join(windows.folder, 'app', 'dist', 'cli.js')).replaceAll('\\', '/')}`)})
+for (const number of process.argv.slice(2)) {
+  const { exit } = await main(['--share', '//err-' + number + '-x/app=P:', '--', 'launcher.exe'])
+  console.log(number + ' ' + exit)
+}
+process.exit(0)`
+    const numbers = [...NUMBERS.filter(number => number !== 1219), 4711]
+    const { stdout, stderr } = await windows.node(script, numbers.map(String))
+    const full = [69, 71, 1238, 1395]
+    assert.deepEqual(
+      stdout.trim().split('\n'),
+      numbers.map(number => `${number} ${full.includes(number) ? 75 : 125}`),
+    )
+    const lines = stderr.trim().split('\n')
+    assert.equal(lines.length, numbers.length)
+    for (const [i, number] of numbers.entries()) assert.match(lines[i] ?? '', new RegExp(`^nbtrun: .*\\(${number}\\)(; .*)? \\[[A-Z_0-9]+\\]$`))
+    nothingHeld()
+  })
+
+  test('a letter that Windows remembers for another share is passed over; a full share is waited for', async () => {
+    for (const server of ['srv-1202', 'srv-71']) {
+      mkdirSync(windows.path(`${server}/app`), { recursive: true })
+      writeFileSync(windows.path(`once-${server}`), '')
+    }
+    const passed = await windows.nbtrun(['--share', '//srv-1202/app', ...GRACE, '-v', '--', at('srv/app/launcher.exe')])
+    assert.match(passed.stderr, /is at X:/)
+    const waited = await windows.nbtrun(['--share', '//srv-71/app', '--wait', '2m', ...GRACE, '--receipt', at('waited'), '--', at('srv/app/launcher.exe')])
+    assert.deepEqual([waited.code, receiptOf('waited').attempts], [0, 2])
+    nothingHeld()
+  })
+
+  test('another user has the server: who it is, the way round, and nothing of theirs is touched', async () => {
+    writeFileSync(windows.path('connections/Q,srv,data'), Buffer.from('alice', 'utf16le'))
+    const { code, stderr } = await windows.nbtrun(['--share', '//srv/app', ...GRACE, '--', 'launcher.exe'])
+    assert.equal(code, 125)
+    assert.match(stderr, /^nbtrun: srv is connected as another user already, by Q: \\\\srv\\data \(1219\); .* a session of its own; .*\[OTHER_LOGIN\]\n$/)
+    assert.deepEqual(connections(), ['Q,srv,data'])
+    rmSync(windows.path('connections/Q,srv,data'))
+  })
+
+  test('a letter with open files is not taken away: it is named, written down, and given back by reap once they are closed', async () => {
+    writeFileSync(windows.path('srv/app/in-use'), '')
+    const { code, stderr } = await windows.nbtrun(['--share', '//srv/app=P:', ...GRACE, '--', 'launcher.exe', '/exit:7'])
+    assert.equal(code, 7, "the program's own")
+    assert.match(stderr, /^nbtrun: mapping failed: P: is in use: end the program .* net use P: \/delete.*\[TEARDOWN_FAILED\]\n$/)
+    assert.deepEqual(connections(), ['P,srv,app'])
+    const busy = await windows.nbtrun(['reap'])
+    assert.match(busy.stdout, /P: is in use: end the program/)
+    assert.deepEqual(connections(), ['P,srv,app'])
+    rmSync(windows.path('srv/app/in-use'))
+    const reaped = await windows.nbtrun(['reap'])
+    assert.match(reaped.stdout, /gave back P: \\\\srv\\app/)
+    nothingHeld()
+  })
+
+  test('nbtrun is killed: the job ends the program, and reap gives letter and IPC$ back', async () => {
+    const word = `/await:${at('never')}`
+    const { child, ran } = windows.start(['--share', '//srv/app=P:', '--', 'launcher.exe', '/relaunch', `/write:${at('started')}:x`, word])
+    await until('the program', () => existsSync(windows.path('started')))
+    const program = (): boolean => processes().some(words => words.includes(word) && !words.some(each => each.includes('nbtrun.js')))
+    assert.equal(program(), true)
+    child.kill('SIGKILL')
+    await ran
+    await until('the end of the job', () => !program())
+    assert.deepEqual(connections(), ['-,srv,IPC$', 'P,srv,app'])
+    const reaped = await windows.nbtrun(['reap'])
+    assert.match(reaped.stdout, /is dead; gave back \\\\srv\\IPC\$, P: \\\\srv\\app/)
+    nothingHeld()
+  })
+
+  test('without koffi net use does it: by its errors, too, and the password is in no words', async () => {
+    const env = { NBTRUN_TEST_NETWORK: 'net-use' }
+    const words = ['--user', 'bob', '--password-file', at('password'), ...GRACE, '--receipt', at('receipt'), '--', 'launcher.exe', '/exit:9']
+    const { code, stderr } = await windows.nbtrun(['--share', '//srv/app=P:', ...words], env)
+    assert.deepEqual([code, stderr], [9, ''])
+    const { shares, steps } = receiptOf('receipt')
+    assert.deepEqual([shares[0]?.way, steps.every(({ ok }) => ok)], ['net-use', true])
+    assert.deepEqual(login('srv').slice(0, 2), ['bob', 'pässword "1'])
+    const said = readFileSync(windows.path('net-words'), 'utf8')
+    assert.match(said, /use P: \\\\srv\\app \* \/user:bob \/persistent:no/)
+    assert.doesNotMatch(said, /ssword/)
+    nothingHeld()
+    const full = await windows.nbtrun(['--share', '//err-71-x/app', ...words], env)
+    assert.deepEqual([full.code, /\(71\).*\[SHARE_FULL\]/.test(full.stderr)], [75, true])
+  })
+})
+
+/** The words of every process of this machine that we may look at. */
+function processes(): string[][] {
+  return readdirSync('/proc').flatMap(pid => {
+    try {
+      return /^\d+$/.test(pid) ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')] : []
+    } catch {
+      return [] // it is gone
+    }
+  })
+}

