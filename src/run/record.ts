@@ -28,6 +28,8 @@ export class Record {
   /** The names of the run's own (`--hold-name`), and the node that holds them. */
   names: readonly NameReceipt[] = []
   node: EndNode | undefined
+  /** Servers that were told to end this machine's other sessions. */
+  readonly resets = new Set<string>()
   /** A connection that was lost before there was a program: what the run fails of. */
   earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
