@@ -77,10 +77,15 @@ export const ERRORS: Readonly<Record<Code, readonly [what: string, why: string, 
     'no /dev/fuse, no user namespaces, no fuse3',
     'the line names the cure for this machine; [linux.md](linux.md)',
   ],
+  WINE_PREFIX: [
+    'the Wine prefix cannot be made, changed or put back',
+    'another user’s; no wineboot; a letter that another run has; Wine is gone meanwhile',
+    'the line names the cure; `--wine-prefix` takes another one ([wine.md](wine.md))',
+  ],
   POINT_UNUSABLE: [
-    'the folder of `--share ...=DIR` or `--mount` cannot be used',
-    'it is not there, no folder, another’s; a drive letter',
-    'name a folder, or leave it out',
+    'the folder or the letter of `--share ...=DIR`, `...=P:` or `--mount` cannot be used',
+    'it is not there, no folder, another’s, or taken',
+    'name another one, or none',
   ],
   WINESERVER_OUTSIDE: [
     'a wineserver runs already, outside of the private mapping',

@@ -124,7 +124,7 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
     async () => {
       lab = await useLab()
       await makeExe(join(lab.server().diskPath('app'), 'hello.exe'))
-      env = await setUpWine(here(lab, 'prefix'), (argv, options) => lab.run('client1', argv, options))
+      env = await setUpWine(here(lab, 'prefix'))
     },
     { timeout: 280_000 },
   )
@@ -138,13 +138,22 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
     })
   }
 
-  test('is refused while a wineserver of the prefix runs outside, with its pid and the cure', { timeout: 280_000 }, async () => {
+  test('finds a wineserver that runs already: a private mapping is refused, with its pid and the cure, and without a word the mapping is shared', {
+    timeout: 280_000,
+  }, async () => {
     await lab.run('client1', ['wineserver', '--persistent'], { env, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
     try {
       const [server] = lab.processes('client1')
-      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env })
+      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env, options: ['--mapping', 'private'] })
       assert.equal(code, 125)
-      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*wineserver -k[^\\n]*\\n$`))
+      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*--wine-prefix[^\\n]*\\n$`))
+      const said = here(lab, 'said')
+      const words = openSync(said, 'w') // Wine's services keep what a program has open: a pipe would not end
+      const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], { env, options: ['-v', '--grace', '0'], stdio: ['ignore', 'ignore', words] })
+      closeSync(words)
+      assert.equal(shared.code, 7)
+      assert.match(readFileSync(said, 'utf8'), new RegExp(`^nbtrun: a wineserver of .* runs already \\(pid ${server}\\); with a shared mapping`, 'm'))
+      assert.deepEqual([shared.receipt.shares[0]?.mapping, shared.receipt.wine?.server], ['shared', 'running'])
     } finally {
       await lab.run('client1', ['wineserver', '--kill'], { env })
       await untilGone(lab)
