@@ -77,7 +77,7 @@ async function alongPath(word: string, { path = '/bin:/usr/bin', cwd, places }: 
   return second
 }
 
-/** `X:\\app.exe` is how a batch file says it. */
+/** `X:\app.exe` is how a batch file says it. */
 function noDrive(word: string): { hint?: string } {
   const [, letter, path] = /^([A-Za-z]:)[/\\]*(.*)$/s.exec(word) ?? []
   return path === undefined
