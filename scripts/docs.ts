@@ -45,7 +45,7 @@ ${table(['Option', 'What it does', 'Variable', 'Without it', 'How often'], rows)
 }
 
 function errors(): string {
-  const rows = Object.entries(ERRORS).map(([name, texts]) => [code(name), String(CODES[name as Code].exit), ...texts])
+  const rows = (Object.keys(CODES) as Code[]).map(name => [code(name), String(CODES[name].exit), ...ERRORS[name]])
   return `# Errors
 
 Generated from the tables of codes by \`scripts/docs.ts\`.

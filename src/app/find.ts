@@ -77,10 +77,12 @@ async function alongPath(word: string, { path = '/bin:/usr/bin', cwd, places }: 
   return second
 }
 
-/** `X:\\app.exe` is how a batch file says it. */
+/** `X:\app.exe` is how a batch file says it. */
 function noDrive(word: string): { hint?: string } {
-  const [, path] = /^[A-Za-z]:[/\\]*(.*)$/s.exec(word) ?? []
-  return path === undefined ? {} : { hint: `there are no drives here: the share is at {mount}, write {mount}/${path.replaceAll('\\', '/')}` }
+  const [, letter, path] = /^([A-Za-z]:)[/\\]*(.*)$/s.exec(word) ?? []
+  return path === undefined
+    ? {}
+    : { hint: `${letter} is no drive of this run: write {mount}/${path.replaceAll('\\', '/')}, or --share //server/share=${letter}` }
 }
 
 function runnable(word: string, candidate: Candidate | undefined, where?: string): Found {
