@@ -33,7 +33,7 @@ export interface Asked {
 export async function onServer(given: Given, work: (asked: Asked) => Promise<void>): Promise<void> {
   const raw = reachOf(rawFrom(given))
   const settings = settle(raw, process.env, (await profilesOf(raw)).layers)
-  const where = named(given['target'])
+  const where = named(given['target'], target)
   const control = new Control(0)
   const notGivenBack = (error: NbtrunError): void => print(errorLine(error))
   const logins = new Map<string | undefined, Credentials>()
@@ -65,10 +65,10 @@ export function reachOf(raw: Raw): Raw {
   return Object.fromEntries(REACH.flatMap(name => (raw[name] === undefined ? [] : [[name, raw[name]]])))
 }
 
-/** A server, or a share of it. */
-export function named(words: unknown): ReturnType<typeof target> {
+/** What a command is about, as `read` reads it. */
+export function named<T>(words: unknown, read: (text: string) => T): T {
   try {
-    return target(typeof words === 'string' ? words : '')
+    return read(typeof words === 'string' ? words : '')
   } catch (thrown) {
     const { code, message, hint } = asError(thrown)
     throw new NbtrunError(code, `the server ${message}`, hint === undefined ? {} : { hint })

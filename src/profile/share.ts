@@ -41,13 +41,30 @@ export function share(text: string): Share {
 }
 
 /** A server, or a share of it, as commands take it: `//srv`, `//srv/app`. */
-export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly share: string | undefined } {
+export function target(text: string): Omit<Target, 'folder'> {
+  const { folder, ...rest } = anyTarget(text)
+  if (folder !== '') throw must('//server or //server/share', text)
+  return rest
+}
+
+/** A server, a share of it or a folder of that. */
+export interface Target {
+  readonly host: string
+  readonly share: string | undefined
+  /** As in `Share`; empty where none is named. */
+  readonly folder: string
+  /** `//srv`, `//srv/app`, for people: without the folder. */
+  readonly label: string
+}
+
+/** The same with a folder, as a run takes it; the point that a run has is passed over. */
+export function anyTarget(text: string): Target {
   const trimmed = text.replace(/[/\\]+$/, '')
   if (/^[\w.-]+$/.test(trimmed)) throw new NbtrunError('USAGE', `must be //server or //server/share, not ${trimmed}`, { hint: `write //${trimmed}` })
   const isHost = /^(?:smb:)?(?:\/\/|\\\\)[^/\\]+$/i.test(trimmed)
   const { host, share: name, folder, label } = share(isHost ? `${trimmed}/x` : trimmed)
-  if (folder !== '') throw must('//server or //server/share', text)
-  return { host, share: isHost ? undefined : name, label: isHost ? label.slice(0, -2) : label }
+  if (isHost) return { host, share: undefined, folder: '', label: label.slice(0, -2) }
+  return { host, share: name, folder, label: folder === '' ? label : label.slice(0, -folder.length - 1) }
 }
 
 /** The point stands after the last `=` that comes before an absolute path or a drive letter. */

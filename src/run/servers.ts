@@ -183,7 +183,8 @@ async function connectDisk(scope: Scope, server: Lifeline, share: Share, record:
   })
 }
 
-async function folderOf(disk: Files, share: Share): Promise<Files> {
+/** The folder that is named below a share. */
+export async function folderOf(disk: Files, share: Pick<Share, 'folder' | 'label'>): Promise<Files> {
   const info = await disk.stat(share.folder)
   if (!info.directory) throw new NbtrunError('SHARE_NOT_FOUND', `${share.label} is a file`, { hint: 'name the folder that it lies in' })
   return new Folder(disk, share.folder)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { WHO } from './cell.ts'
 import { doctor, inState, only, row } from './doctor.ts'
@@ -27,7 +28,11 @@ describe('nbtrun doctor', { skip: noLab, timeout: 800_000 }, () => {
 
   for (const user of WHO)
     test(`a healthy server and share, as ${user}: nothing is found, and nothing is left`, { skip: noMapping }, async () => {
-      const seen = await doctor(lab, ['//srv/app', ...asAlice()], { user })
+      const disk = lab.server().diskPath('app')
+      const folder = user === 'root' ? '' : 'a folder'
+      if (folder !== '') mkdirSync(join(disk, folder))
+      chmodSync(join(disk, folder), 0o777)
+      const seen = await doctor(lab, [`//srv/app/${folder}`, ...asAlice()], { user })
       assert.deepEqual(seen.findings, [])
       const fine = inState(seen, 'ok')
       assert.deepEqual(
@@ -38,7 +43,8 @@ describe('nbtrun doctor', { skip: noLab, timeout: 800_000 }, () => {
       assert.deepEqual(row(seen, 'server.encryption').facts['ciphers'], ['AES-128-GCM', 'AES-256-GCM', 'AES-128-CCM', 'AES-256-CCM'])
       assert.deepEqual(row(seen, 'share.login').facts, { dialect: '3.1.1', signing: 'AES-GMAC', guest: false, anonymous: false })
       for (const check of ['share.write', 'share.read']) assert.ok(Number(row(seen, check).facts['bytes']) > 0, check)
-      assert.deepEqual(readdirSync(lab.server().diskPath('app')), [])
+      assert.deepEqual([seen.target, readdirSync(join(disk, folder))], [folder === '' ? '//srv/app' : `//srv/app/${folder}`, []])
+      rmSync(join(disk, folder === '' ? 'nothing' : folder), { recursive: true, force: true })
       await nothingLeft(lab)
     })
 
@@ -65,12 +71,15 @@ describe('nbtrun doctor', { skip: noLab, timeout: 800_000 }, () => {
     assert.deepEqual(only(seen.findings, 'share'), ['share.login LOGON_FAILED'])
     assert.deepEqual(
       inState(seen, 'skipped').filter(name => name.startsWith('share.')),
-      ['echo', 'shares', 'share', 'space', 'speed'].map(check => `share.${check}`),
+      ['echo', 'shares', 'share', 'folder', 'space', 'speed'].map(check => `share.${check}`),
     )
     await lab.server().untilSessions(0)
   })
 
-  test('a share that does not exist: what there is instead', async () => {
+  test('a share that does not exist: what there is instead; a folder that does not', async () => {
+    const folder = await doctor(lab, ['//srv/app/nothing', ...asAlice()])
+    assert.deepEqual(only(folder.findings, 'share'), ['share.folder FILE_ERROR'])
+    assert.equal(row(folder, 'share.speed').state, 'skipped')
     const seen = await doctor(lab, ['//srv/nothing', ...asAlice()])
     assert.deepEqual(only(seen.findings, 'share'), ['share.share SHARE_NOT_FOUND'])
     assert.match(row(seen, 'share.share').cure ?? '', /^it shares app, /)

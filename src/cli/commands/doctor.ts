@@ -2,6 +2,7 @@ import type { Argv } from 'yargs'
 import { spell } from '../../base/time.ts'
 import { credentials } from '../../profile/credentials.ts'
 import { settle } from '../../profile/settings.ts'
+import { anyTarget } from '../../profile/share.ts'
 import { shown } from '../../profile/values.ts'
 import { Control } from '../../run/control.ts'
 import { examine, type Row } from '../../run/doctor/doctor.ts'
@@ -17,8 +18,8 @@ import { rawFrom, withReach } from '../yargs.ts'
 export function options(y: Argv): Argv {
   return withReach(
     y
-      .usage('nbtrun doctor [//SERVER[/SHARE]] [--json] [options]')
-      .positional('target', { type: 'string', describe: '//SERVER or //SERVER/SHARE, by name or by address; without it this machine alone' })
+      .usage('nbtrun doctor [//SERVER[/SHARE[/FOLDER]]] [--json] [options]')
+      .positional('target', { type: 'string', describe: '//SERVER, by name or by address, a share of it, or a folder of that; without it this machine alone' })
       .option('json', { type: 'boolean', describe: 'for programs' }),
   )
 }
@@ -27,17 +28,18 @@ export function options(y: Argv): Argv {
 export async function run(given: Given): Promise<void> {
   const raw = reachOf(rawFrom(given))
   const settings = settle(raw, process.env, (await profilesOf(raw)).layers)
-  const target = given['target'] === undefined ? undefined : named(withSlashes(given['target']))
+  const target = given['target'] === undefined ? undefined : named(withSlashes(given['target']), anyTarget)
   const json = given['json'] === true
   const control = new Control(0)
   const began = performance.now()
-  const people = new People(target?.label ?? '')
+  const about = target === undefined ? null : [target.label, ...target.folder.split('\\').filter(part => part !== '')].join('/')
+  const people = new People(about ?? '')
   try {
     const tell = (row: Row): void => (json ? undefined : people.tell(row))
     const rows = await examine({ settings, env: process.env, cwd: process.cwd(), target, ask: credentials, signal: control.cancelled, tell })
     const findings = rows.filter(({ state }) => state === 'finding').length
     const ms = Math.round(performance.now() - began)
-    if (json) output(JSON.stringify({ doctor: 1, version: packageVersion(), target: target?.label ?? null, healthy: findings === 0, ms, rows }))
+    if (json) output(JSON.stringify({ doctor: 1, version: packageVersion(), target: about, healthy: findings === 0, ms, rows }))
     else people.end(findings, ms)
     process.exitCode = findings === 0 ? 0 : 1
   } finally {

@@ -5,8 +5,9 @@ import { limited } from '../../nbt/dial.ts'
 import { hostFinder, LMHOSTS, type Found } from '../../nbt/find.ts'
 import { NAME_SOURCES, type NameSource } from '../../nbt/name-order.ts'
 import type { ResolveAttempt } from '../../nbt/resolve.ts'
+import type { Target } from '../../profile/share.ts'
 import { type Check, failed, note, ok, type Seen } from './check.ts'
-import type { Patient, Target } from './patient.ts'
+import type { Patient } from './patient.ts'
 import { connectMs } from './patience.ts'
 
 const NAMES_MS = 60_000

@@ -2,22 +2,15 @@ import type { Scope } from '../../base/scope.ts'
 import type { Found } from '../../nbt/find.ts'
 import type { Credentials, Found as Login } from '../../profile/credentials.ts'
 import type { Settings } from '../../profile/settings.ts'
+import type { Target } from '../../profile/share.ts'
 import type { Dialect } from '../../smb/dialect.ts'
+import type { Files } from '../../smb/files.ts'
 import type { Lifeline } from '../../smb/lifeline/lifeline.ts'
 import type { Tree } from '../../smb/resources.ts'
 import type { SharedThing } from '../../smb/rpc/srvsvc/accounts.ts'
 import type { Way } from '../../smb/transport.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Heard } from './server.ts'
-
-/** What was asked about. */
-export interface Target {
-  /** A name or an address. */
-  readonly host: string
-  readonly share: string | undefined
-  /** `//srv`, `//srv/app`. */
-  readonly label: string
-}
 
 /** This machine and, if one was named, a server: what is known of them before, and what each look adds for the ones after it. */
 export interface Patient {
@@ -50,4 +43,6 @@ export interface Patient {
   /** What the server says that it shares. */
   shares?: readonly SharedThing[]
   tree?: Tree
+  /** The share, or the folder of it that was named. */
+  files?: Files
 }

@@ -6,7 +6,7 @@ import { busy } from '../../seat/refusal.ts'
 import { connectTree } from '../../smb/acquire.ts'
 import { ServerService } from '../../smb/rpc/srvsvc/service.ts'
 import type { SharedThing } from '../../smb/rpc/srvsvc/accounts.ts'
-import { login } from '../servers.ts'
+import { folderOf, login } from '../servers.ts'
 import { notGivenBack } from '../teardown.ts'
 import { type Check, failed, finding, note, ok, type Seen } from './check.ts'
 import type { Patient } from './patient.ts'
@@ -101,6 +101,7 @@ export const SHARE: readonly Check[] = [
         const tree = await connectTree(scope, lifeline!, share)
         if (!tree.isDisk) return finding('SHARE_NOT_FOUND', `${label} is a printer or a pipe, not a folder`, 'name a share that holds files')
         patient.tree = tree
+        if (target!.folder === '') patient.files = tree
         const facts = { encryption: tree.cipher ?? 'no' }
         const about = { ms: now() - began }
         return [
@@ -122,6 +123,23 @@ export const SHARE: readonly Check[] = [
   },
   {
     group: 'share',
+    check: 'folder',
+    limitMs: STEP_MS,
+    needless: patient => noTree(patient) ?? (patient.target?.folder === '' ? 'none is named' : undefined),
+    async look(patient) {
+      const { folder, label } = patient.target!
+      const path = folder.replaceAll('\\', '/')
+      try {
+        patient.files = await folderOf(patient.tree!, { folder, label: `${label}/${path}` })
+        return ok(path)
+      } catch (thrown) {
+        const seen = failed(thrown)
+        return seen.code === 'FILE_ERROR' ? { ...seen, cure: `check the name of the folder: nbtrun --share ${label} -- ls {mount} shows what there is` } : seen
+      }
+    },
+  },
+  {
+    group: 'share',
     check: 'space',
     limitMs: STEP_MS,
     needless: noTree,
@@ -137,8 +155,8 @@ export const SHARE: readonly Check[] = [
     check: 'speed',
     limitMs: STEP_MS,
     settleMs: 4000,
-    needless: noTree,
-    look: (patient, signal) => speeds(patient.tree!, patient.scope, signal),
+    needless: patient => noTree(patient) ?? (patient.files === undefined ? 'the folder cannot be used' : undefined),
+    look: (patient, signal) => speeds(patient.files!, patient.scope, signal),
   },
 ]
 

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { asError } from '../../base/errors.ts'
 import type { Scope } from '../../base/scope.ts'
 import { now, spell } from '../../base/time.ts'
-import type { DirEntry, OpenFile } from '../../smb/files.ts'
-import type { Tree } from '../../smb/resources.ts'
+import type { DirEntry, Files, OpenFile } from '../../smb/files.ts'
 import { withOpen } from '../../smb/with-open.ts'
 import { failed, finding, note, ok, type Seen } from './check.ts'
 
@@ -19,16 +18,16 @@ const MOST_ENTRIES = 1000
 const REMOVE_MS = 3000
 
 /** Writes a file of our own, reads it and removes it; where nothing may be written, reads what is there. */
-export async function speeds(tree: Tree, scope: Scope, signal: AbortSignal): Promise<readonly Seen[]> {
+export async function speeds(files: Files, scope: Scope, signal: AbortSignal): Promise<readonly Seen[]> {
   const name = `nbtrun-doctor-${randomBytes(4).toString('hex')}.tmp`
   const mark = scope.mark()
   let file: OpenFile
   try {
     file = await scope.acquire('share', `file ${name}`, {
-      open: () => tree.open(name, { read: true, write: true, directory: false, disposition: 'create' }),
+      open: () => files.open(name, { read: true, write: true, directory: false, disposition: 'create' }),
       undo: async open => {
         await open.close()
-        await tree.remove(name, false)
+        await files.remove(name, false)
       },
       undoMs: REMOVE_MS,
     })
@@ -36,15 +35,15 @@ export async function speeds(tree: Tree, scope: Scope, signal: AbortSignal): Pro
     signal.throwIfAborted()
     const { errno } = asError(thrown).facts
     if (errno !== 'EACCES' && errno !== 'EROFS' && errno !== 'EPERM') throw thrown
-    return [{ check: 'write', ...note('this user may not write here', 'NOT_WRITABLE') }, await readWhatIsThere(tree, signal)]
+    return [{ check: 'write', ...note('this user may not write here', 'NOT_WRITABLE') }, await readWhatIsThere(files, signal)]
   }
   const seen: Seen[] = []
   try {
-    const { availableBytes } = await tree.volume()
+    const { availableBytes } = await files.volume()
     const written = await write(file, Math.min(MOST_BYTES, Math.floor(availableBytes * SHARE_OF_ROOM)), signal)
     seen.push({ check: 'write', ...told(written) })
     seen.push({ check: 'read', ...told(await read(file, written.bytes, signal)) })
-    seen.push({ check: 'case', ...(await cases(tree, name)) })
+    seen.push({ check: 'case', ...(await cases(files, name)) })
   } finally {
     const [left] = await scope.retreat(mark)
     if (left !== undefined)
@@ -92,13 +91,13 @@ function told({ bytes, ms }: Moved): Seen {
 }
 
 /** The longest file of the share's root. */
-async function readWhatIsThere(tree: Tree, signal: AbortSignal): Promise<Seen> {
+async function readWhatIsThere(files: Files, signal: AbortSignal): Promise<Seen> {
   const about = { check: 'read' }
   try {
-    const folder = await tree.open('', { read: true, directory: true })
+    const folder = await files.open('', { read: true, directory: true })
     const longest = await withOpen(folder, longestOf)
     if (longest === undefined || longest.size === 0) return { ...about, state: 'skipped', text: 'there is no file to read' }
-    const file = await tree.open(longest.name, { read: true, directory: false })
+    const file = await files.open(longest.name, { read: true, directory: false })
     return { ...about, ...told(await withOpen(file, open => read(open, Math.min(longest.size, MOST_BYTES), signal))) }
   } catch (thrown) {
     signal.throwIfAborted()
@@ -117,9 +116,9 @@ async function longestOf(folder: OpenFile): Promise<DirEntry | undefined> {
 }
 
 /** Whether the server knows a file by its name in other letters, too. */
-async function cases(tree: Tree, name: string): Promise<Seen> {
+async function cases(files: Files, name: string): Promise<Seen> {
   const began = now()
-  const same = await tree.stat(name.toUpperCase()).then(
+  const same = await files.stat(name.toUpperCase()).then(
     () => true,
     () => false,
   )

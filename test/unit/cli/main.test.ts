@@ -56,6 +56,7 @@ test('words that the doctor does not understand are its exit code 2', () => {
   for (const [words, code] of [
     [['\\srv\\app'], 'SHELL_ATE_SHARE'],
     [['//srv', '--frob'], 'USAGE'],
+    [['//srv/app/..'], 'USAGE'],
     [['//srv', '--password', 'x'], 'PASSWORD_IN_ARGV'],
   ] as const) {
     const { status, stdout, stderr } = nbtrun(['doctor', ...words])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { share } from '../../../src/profile/share.ts'
+import { anyTarget, share, target } from '../../../src/profile/share.ts'
 
 const plain = { host: 'srv', share: 'app', folder: '', point: undefined, drive: undefined, label: '//srv/app' }
 
@@ -118,4 +118,14 @@ test('a user in a share belongs into --user; an @ elsewhere is a name like any o
   assert.equal(share('//srv/app/x@y=/mnt/z@w').folder, 'x@y')
   assert.equal(share('//[::1]/a@b').share, 'a@b')
   assert.equal(share('//srv/app=C:\\a@b').point, 'C:\\a@b')
+})
+
+test('commands take a server or a share of it; the doctor a folder of that, too, and passes a point over', () => {
+  const app = { host: 'srv', share: 'app', label: '//srv/app' }
+  assert.deepEqual(target('//srv/'), { host: 'srv', share: undefined, label: '//srv' })
+  assert.deepEqual(target('\\\\srv\\app\\'), app)
+  assert.throws(() => target('//srv/app/a'), { code: 'USAGE' })
+  assert.deepEqual(anyTarget('//srv/app/a/b c=P:'), { ...app, folder: 'a\\b c' })
+  assert.deepEqual(anyTarget('//[::1]/app/a'), { host: '::1', share: 'app', label: '//[::1]/app', folder: 'a' })
+  assert.deepEqual(anyTarget('smb://srv'), { host: 'srv', share: undefined, label: '//srv', folder: '' })
 })
