@@ -32,6 +32,18 @@ export interface NameLine extends NetbiosName {
   readonly told?: true
 }
 
+/** A session of SMB1, whose number says nothing outside of its connection: it is listed, and no login can end it. */
+export interface Smb1Line {
+  readonly what: 'smb1'
+  /** As the user wrote it. */
+  readonly server: string
+  readonly user: string
+  readonly domain: string
+  readonly uid: number
+  /** ms since 1970. */
+  readonly at: number
+}
+
 /** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
 export type Line =
   | SessionLine
@@ -41,6 +53,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | Smb1Line
+  | { readonly what: 'no-smb1'; readonly server: string; readonly uid: number }
   | NameLine
   | ({ readonly what: 'no-name' } & NetbiosName)
 
@@ -63,6 +77,7 @@ export interface Entry extends Head {
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
   readonly names: readonly NameLine[]
+  readonly smb1: readonly Smb1Line[]
 }
 
 /** An entry that is longer is not read. */
@@ -82,6 +97,7 @@ export function parseEntry(text: string): Entry {
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
   const names = new Map<string, NameLine>()
+  const smb1 = new Map<string, Smb1Line>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -103,6 +119,12 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'smb1':
+        smb1.set(smb1Id(line), line)
+        break
+      case 'no-smb1':
+        smb1.delete(smb1Id(line))
+        break
       case 'name':
         names.set(nameId(line), line)
         break
@@ -112,8 +134,13 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const held = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], names: [...names.values()] }
+  const held = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], names: [...names.values()], smb1: [...smb1.values()] }
   return { journal, run, origin, began, shares, program, ...held }
+}
+
+/** The same text for the same session: one run has one connection to a server. */
+export function smb1Id({ server, uid }: Pick<Smb1Line, 'server' | 'uid'>): string {
+  return JSON.stringify([server.toLowerCase(), uid])
 }
 
 /** The same text for the same name; without `nbt`, which a run does not load for nothing. */
@@ -170,6 +197,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  smb1: { server: text, user: text, domain: text, uid: number, at: number },
+  'no-smb1': { server: text, uid: number },
   name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
   'no-name': NAME,
 }

@@ -1,5 +1,5 @@
 import { spellName } from '../../nbt/names.ts'
-import { held, namesLeft } from './keeper.ts'
+import { held, heldSmb1, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -18,6 +18,8 @@ export interface Known {
   readonly program: string | null
   readonly shares: readonly string[]
   readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
+  /** Of SMB1: no later login can end them. */
+  readonly smb1: readonly { readonly server: string; readonly user: string; readonly uid: number }[]
   readonly mounts: readonly string[]
   readonly folders: readonly string[]
   /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */
@@ -30,7 +32,7 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
-const NOTHING = { sessions: [], mounts: [], folders: [], names: [] }
+const NOTHING = { sessions: [], smb1: [], mounts: [], folders: [], names: [] }
 
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
@@ -44,6 +46,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     program,
     shares,
     sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
+    smb1: (verdict.state === 'dead' ? heldSmb1(entry) : entry.smb1).map(({ server, user, domain, uid }) => ({ server, user: accountOf(user, domain), uid })),
     mounts: mounts.map(({ path }) => path),
     folders,
     names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
