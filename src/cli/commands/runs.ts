@@ -24,9 +24,9 @@ function since({ began }: Known): string {
   return began === null ? '?' : began.slice(0, 19).replace('T', ' ')
 }
 
-function holds({ state, shares, sessions, smb1, mounts, folders, names }: Known): string {
+function holds({ state, shares, sessions, smb1, mounts, drives, folders, names }: Known): string {
   if (state !== 'dead') return [...shares, ...names.map(({ name }) => name)].join(', ')
   const named = names.map(({ name, wins }) => `the name ${name} at ${wins.join(', ')}`)
   const old = smb1.map(({ server, user }) => `an SMB1 session of ${user} on ${server}`)
-  return [...named, ...old, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...folders].join(', ')
+  return [...named, ...old, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...drives, ...folders].join(', ')
 }

@@ -1,3 +1,4 @@
+import type { DriveChange } from '../../app/wine/drive.ts'
 import type { NodeType } from '../../nbt/name-packets.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
@@ -55,6 +56,8 @@ export type Line =
   | { readonly what: 'no-mount'; readonly path: string }
   | Smb1Line
   | { readonly what: 'no-smb1'; readonly server: string; readonly uid: number }
+  | ({ readonly what: 'drive' } & DriveChange)
+  | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
   | NameLine
   | ({ readonly what: 'no-name' } & NetbiosName)
 
@@ -76,6 +79,8 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  /** Drives of Wine prefixes. */
+  readonly drives: readonly DriveChange[]
   readonly names: readonly NameLine[]
   readonly smb1: readonly Smb1Line[]
 }
@@ -96,6 +101,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
   const smb1 = new Map<string, Smb1Line>()
   for (const line of lines) {
@@ -125,6 +131,12 @@ export function parseEntry(text: string): Entry {
       case 'no-smb1':
         smb1.delete(smb1Id(line))
         break
+      case 'drive':
+        drives.set(driveKey(line), line)
+        break
+      case 'no-drive':
+        drives.delete(driveKey(line))
+        break
       case 'name':
         names.set(nameId(line), line)
         break
@@ -134,8 +146,9 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const held = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], names: [...names.values()], smb1: [...smb1.values()] }
-  return { journal, run, origin, began, shares, program, ...held }
+  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
+  const elsewhere = { sessions: [...sessions.values()], smb1: [...smb1.values()], names: [...names.values()] }
+  return { journal, run, origin, began, shares, program, ...local, ...elsewhere }
 }
 
 /** The same text for the same session: one run has one connection to a server. */
@@ -146,6 +159,10 @@ export function smb1Id({ server, uid }: Pick<Smb1Line, 'server' | 'uid'>): strin
 /** The same text for the same name; without `nbt`, which a run does not load for nothing. */
 export function nameId({ text, suffix, scope }: NetbiosName): string {
   return JSON.stringify([text, suffix, scope])
+}
+
+export function driveKey({ prefix, letter }: Pick<DriveChange, 'prefix' | 'letter'>): string {
+  return `drive ${letter} ${prefix}`
 }
 
 function json(text: string): unknown {
@@ -166,6 +183,8 @@ const number = (value: unknown): boolean => typeof value === 'number' && Number.
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
+const letter = like(/^[abd-y]:$/)
 const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
 const NAME: Shape = {
   text: like(/^[\0-\xff]{1,15}$/),
@@ -199,6 +218,18 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-mount': { path },
   smb1: { server: text, user: text, domain: text, uid: number, at: number },
   'no-smb1': { server: text, uid: number },
+  drive: {
+    prefix: path,
+    letter,
+    // no part of it leads out of the folder
+    unc: orNull(like(/^unc(\/(?!\.{1,2}(\/|$))[^/\0]{1,255}){2,32}$/s)),
+    point: path,
+    typed: value => typeof value === 'boolean',
+    letterBefore: orNull(text),
+    uncBefore: orNull(text),
+    typeBefore: orNull(like(/^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,100}$/)),
+  },
+  'no-drive': { prefix: path, letter },
   name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
   'no-name': NAME,
 }

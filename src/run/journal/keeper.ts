@@ -29,7 +29,7 @@ export function heldSmb1({ smb1, origin }: Pick<Entry, 'smb1' | 'origin'>): read
 
 /** Whether something of a dead run is still to be given back. */
 export function holdsAny(entry: Entry): boolean {
-  return held(entry).length + heldSmb1(entry).length + namesLeft(entry).length + entry.folders.length + entry.mounts.length > 0
+  return held(entry).length + heldSmb1(entry).length + namesLeft(entry).length + entry.folders.length + entry.mounts.length + entry.drives.length > 0
 }
 
 /** A name server that heard nothing of a name for so long has forgotten it: 6 days, with Windows and with Samba at the most, ms. */

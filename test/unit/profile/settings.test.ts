@@ -34,6 +34,7 @@ test('what is not given has its fallback', () => {
     'dry-run': false,
     'program-from': undefined,
     'no-expand': false,
+    'wine-prefix': undefined,
     mapping: 'auto',
     transport: 'auto',
     port: undefined,
@@ -253,13 +254,16 @@ test('--mount says the point of a single share', () => {
   assert.equal(from(`${S} --mount /mnt`).share[0]?.point, '/mnt')
   assert.equal(from(`${S} --mount sub/dir`).share[0]?.point, '/users/alice/sub/dir')
   assert.equal(from(`${S} --mount ../x/`).share[0]?.point, '/users/x')
+  const both = from(`${S}=p: --mount /mnt`).share[0]
+  assert.deepEqual([both?.point, both?.drive], ['/mnt', 'P:'], 'a folder of this machine, and a drive for Windows programs')
+  assert.deepEqual([from(`${S} --mount p:`).share[0]?.point, from(`${S} --mount p:`).share[0]?.drive], [undefined, 'P:'])
   assert.throws(() => from(`${S} ${S} --mount /mnt`), { message: '--mount is for a single share' })
   assert.throws(() => from(`${S}=/a --mount /mnt`), { message: '//srv/app has two points: /a and /mnt' })
 })
 
 test('points must be usable', () => {
-  assert.throws(() => from(`${S}=P:`), { code: 'POINT_UNUSABLE', message: /asks for drive P:/ })
-  assert.throws(() => from(`${S} --mount p:`), { code: 'POINT_UNUSABLE' })
+  assert.throws(() => from(`${S}=P: --mapping none`), { code: 'USAGE', message: '//srv/app has a point, but --mapping none shows no files' })
+  assert.throws(() => from('--share //srv/a=p: --share //srv/b=P:'), { code: 'USAGE', message: 'two shares have the drive P:' })
   assert.throws(() => from(`${S}=/a --mapping none`), { code: 'USAGE' })
   assert.throws(() => from('--share //srv/a=/m --share //srv/b=/m/'), { message: 'two shares have the point /m' })
 })
