@@ -2,7 +2,7 @@ import { now, pause } from '../base/time.ts'
 import { type Fate, giveBackLeft } from '../nbt/left-behind.ts'
 import { spellName } from '../nbt/names.ts'
 import { type Line, type NameLine, nameId } from './journal/entry.ts'
-import { held, namesLeft } from './journal/keeper.ts'
+import { holdsAny, namesLeft } from './journal/keeper.ts'
 import type { Filed, Place } from './journal/place.ts'
 import type { Reaped } from './reap.ts'
 
@@ -81,8 +81,7 @@ export class LeftNames {
       this.#asked.delete(entry.run)
       const lines = asked.map(lineFor)
       const over = new Set(lines.flatMap(line => (line.what === 'no-name' ? [nameId(line)] : [])))
-      const names = namesLeft({ names: entry.names.filter(name => !over.has(nameId(name))) })
-      this.#place.settle(claimed, lines, names.length + held(entry).length + entry.folders.length + entry.mounts.length + entry.drives.length === 0)
+      this.#place.settle(claimed, lines, !holdsAny({ ...entry, names: entry.names.filter(name => !over.has(nameId(name))) }))
       this.#reaped.push(accountOf(entry.run, asked))
     }
   }

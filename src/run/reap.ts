@@ -1,6 +1,6 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
 import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
-import { held, namesLeft } from './journal/keeper.ts'
+import { held, heldSmb1, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
 
@@ -35,7 +35,7 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
   const fell = (entry: Entry): readonly Line[] => (mayHold(entry) ? [] : entry.sessions.map(({ id }) => ({ what: 'no-session', id })))
   const { folders, mounts, drives, connections } = filed.entry
   const local = folders.length + mounts.length + drives.length + connections.length + fell(filed.entry).length
-  if (local === 0 && (mayHold(filed.entry) || namesLeft(filed.entry).length > 0)) return undefined
+  if (local === 0 && (mayHold(filed.entry) || elsewhere(filed.entry) > 0)) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
   const { entry } = claimed
@@ -71,13 +71,18 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
       note(`folder ${path}`, endFolder(path, whose), { what: 'no-folder', path })
       lines.push({ what: 'no-folder', path })
     }
-  place.settle(claimed, lines, !mapped && !mayHold(entry) && namesLeft(entry).length === 0)
+  place.settle(claimed, lines, !mapped && !mayHold(entry) && elsewhere(entry) === 0)
   return { dead: entry.run, gone, left }
 }
 
 /** What the other runs have. */
 export function connectionsOf(place: Place, but: string): readonly ConnectionLine[] {
   return place.list().flatMap(({ entry, verdict }) => (entry !== undefined && entry.run !== but && verdict.state !== 'dead' ? entry.connections : []))
+}
+
+/** How much others hold for it, which is not given back here. */
+function elsewhere(entry: Entry): number {
+  return namesLeft(entry).length + heldSmb1(entry).length
 }
 
 /** The same for all the dead of a journal. */

@@ -18,7 +18,7 @@ import type { EndNode } from '../nbt/node.ts'
 import type { TransportOptions } from '../smb/transport.ts'
 import type { RunIo } from './events.ts'
 import type { Journal } from './journal/journal.ts'
-import { Keeper } from './journal/keeper.ts'
+import { forgetSmb1, Keeper } from './journal/keeper.ts'
 import type { Record } from './record.ts'
 import { tracer } from './trace.ts'
 
@@ -65,6 +65,7 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
     record.tell({ type: 'progress', doing: `connecting to ${host}` })
     const by = { journal, through: record.node, resetClient: settings['reset-client'] ? resetOnce(host, record) : undefined }
     const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, by)
+    if (record.resets.has(host)) forgetSmb1(journal, host)
     record.watch(server, scope)
     server.holds = settings.mapping === 'none'
     servers.set(key, server)

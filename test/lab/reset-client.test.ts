@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { type Lab, startLab } from './index.ts'
-import { said, until } from './journal.ts'
+import { become, entries, runs, said, until } from './journal.ts'
 import { here, nbtrun, nbtrunReceipt, noLab, nothingLeft, words } from './nbtrun.ts'
 
 describe('--reset-client', { skip: noLab, timeout: 120_000 }, () => {
   let lab: Lab
   before(async () => {
-    lab = await startLab({ servers: { srv: { global: ['server min protocol = NT1', 'reset on zero vc = yes'] } }, clients: ['client1', 'client2'] })
+    lab = await startLab({ servers: { srv: { global: ['server min protocol = NT1', 'reset on zero vc = yes'] } }, clients: ['client1', 'client2', 'client3'] })
   })
   after(() => lab?.dispose())
 
@@ -56,6 +56,29 @@ describe('--reset-client', { skip: noLab, timeout: 120_000 }, () => {
     assert.match(late.stderr, /^nbtrun: srv speaks SMB 3\.1\.1, which knows no --reset-client; leave it out: [^\n]* \[DIALECT_REFUSED\]\n$/)
     assert.deepEqual(await users(), ['bob'])
     assert.equal(await bob.end(), '')
+    await nothingLeft(lab)
+  })
+
+  test('an SMB1 session from before a power cut is listed, named by reap, and forgotten when the server has ended all of this machine', async () => {
+    const client = 'client3'
+    await become(lab, client, { machine: '0123456789abcdef0123456789abcdef', boot: 'boot one' })
+    const run = lab.spawn(client, words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { options: [...NT1, '--kill-after', '0.2'] }), { stdin: 'pipe' })
+    await said(run)
+    const listed = (await runs(lab, {}, client)).map(({ state, sessions, smb1 }) => [state, sessions, smb1.map(({ server, user }) => `${user} on ${server}`)])
+    assert.deepEqual(listed, [['live', [], ['LAB/alice on srv']]])
+    run.kill('SIGKILL')
+    await run
+    await become(lab, client, { boot: 'boot two' })
+    assert.match((await lab.run(client, ['nbtrun', 'runs'])).stdout, / dead .* an SMB1 session of LAB\/alice on srv/)
+    const reap = async (): Promise<string> => (await lab.run(client, ['nbtrun', 'reap'])).stdout
+    assert.match(
+      await reap(),
+      /^run [0-9a-f]{8} is dead; srv may hold its SMB1 session of LAB\/alice until it notices: a run with --reset-client ends it, [^\n]*\n$/,
+    )
+    assert.equal((await nbtrun(lab, ['/bin/true'], { client, options: NT1 })).code, 0)
+    assert.equal(entries(lab, client).length, 1, 'no plain login ends it')
+    assert.equal((await nbtrun(lab, ['/bin/true'], { client, options: [...NT1, '--reset-client'] })).code, 0)
+    assert.deepEqual([entries(lab, client), await reap()], [[], 'there is nothing to give back\n'])
     await nothingLeft(lab)
   })
 })

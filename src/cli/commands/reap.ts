@@ -32,6 +32,8 @@ interface Account {
   readonly untouched: readonly Pick<Known, 'run' | 'why'>[]
   /** How many waiting runs that are dead had a place in a line for a share. */
   readonly places: number
+  /** Sessions of SMB1 that a server may still hold: no login ends them. */
+  readonly smb1: readonly (Known['smb1'][number] & { readonly run: string })[]
 }
 
 type Session = Known['sessions'][number] & { readonly run: string }
@@ -55,6 +57,7 @@ export async function run(given: Given): Promise<void> {
     left,
     untouched,
     places: await sweepLines(process.env['XDG_RUNTIME_DIR']),
+    smb1: known(process.env).flatMap(({ run, state, smb1 }) => (state === 'dead' ? smb1.map(session => ({ run, ...session })) : [])),
   }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
 }
@@ -63,13 +66,17 @@ function sessions(): readonly Session[] {
   return known(process.env).flatMap(({ run, state, sessions: all }) => (state === 'dead' ? all.map(session => ({ run, ...session })) : []))
 }
 
-function lines({ reaped, ended, left, untouched, places }: Account): readonly string[] {
+function lines({ reaped, ended, left, untouched, places, smb1 }: Account): readonly string[] {
   const all = [
     ...reaped.map(reapedLine),
     ...ended.map(({ run, server, user }) => `run ${run} is dead; ${server} has ended its session of ${user}`),
     ...left.map(
       ({ run, server, user }) =>
         `run ${run} is dead; ${server} may still hold its session of ${user}: nbtrun reap //${server} --user ${user} ends it, and so does the next run of ${user} there`,
+    ),
+    ...smb1.map(
+      ({ run, server, user }) =>
+        `run ${run} is dead; ${server} may hold its SMB1 session of ${user} until it notices: a run with --reset-client ends it, and all others of this machine`,
     ),
     ...(places === 0 ? [] : [`${counted(places, 'place', 'places')} in line for a share, left by runs that are dead: taken away`]),
     ...untouched.map(({ run, why }) => `run ${run} is not touched: ${why}`),

@@ -33,6 +33,18 @@ export interface NameLine extends NetbiosName {
   readonly told?: true
 }
 
+/** A session of SMB1, whose number says nothing outside of its connection: it is listed, and no login can end it. */
+export interface Smb1Line {
+  readonly what: 'smb1'
+  /** As the user wrote it. */
+  readonly server: string
+  readonly user: string
+  readonly domain: string
+  readonly uid: number
+  /** ms since 1970. */
+  readonly at: number
+}
+
 /** One line of an entry. Each is written before the thing is taken, and one beginning with `no-` after it was given back. */
 export type Line =
   | SessionLine
@@ -42,6 +54,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | Smb1Line
+  | { readonly what: 'no-smb1'; readonly server: string; readonly uid: number }
   | ({ readonly what: 'drive' } & DriveChange)
   | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
   | NameLine
@@ -82,6 +96,7 @@ export interface Entry extends Head {
   /** Drives of Wine prefixes. */
   readonly drives: readonly DriveChange[]
   readonly names: readonly NameLine[]
+  readonly smb1: readonly Smb1Line[]
 }
 
 /** An entry that is longer is not read. */
@@ -103,6 +118,7 @@ export function parseEntry(text: string): Entry {
   const connections = new Map<string, ConnectionLine>()
   const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
+  const smb1 = new Map<string, Smb1Line>()
   for (const line of lines) {
     if (!isLine(line)) continue
     switch (line.what) {
@@ -130,6 +146,12 @@ export function parseEntry(text: string): Entry {
       case 'no-connection':
         connections.delete(`${line.device} ${line.remote}`)
         break
+      case 'smb1':
+        smb1.set(smb1Id(line), line)
+        break
+      case 'no-smb1':
+        smb1.delete(smb1Id(line))
+        break
       case 'drive':
         drives.set(driveKey(line), line)
         break
@@ -146,7 +168,13 @@ export function parseEntry(text: string): Entry {
   }
   const { journal, run, origin, began, shares, program } = first
   const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()], connections: [...connections.values()] }
-  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], ...local, names: [...names.values()] }
+  const elsewhere = { sessions: [...sessions.values()], smb1: [...smb1.values()], names: [...names.values()] }
+  return { journal, run, origin, began, shares, program, ...local, ...elsewhere }
+}
+
+/** The same text for the same session: one run has one connection to a server. */
+export function smb1Id({ server, uid }: Pick<Smb1Line, 'server' | 'uid'>): string {
+  return JSON.stringify([server.toLowerCase(), uid])
 }
 
 /** The same text for the same name; without `nbt`, which a run does not load for nothing. */
@@ -212,6 +240,8 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-mount': { path },
   connection: { ...connection, made: value => typeof value === 'boolean' },
   'no-connection': connection,
+  smb1: { server: text, user: text, domain: text, uid: number, at: number },
+  'no-smb1': { server: text, uid: number },
   drive: {
     prefix: path,
     letter,

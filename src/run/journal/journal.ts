@@ -5,7 +5,7 @@ import type { DriveChange } from '../../app/wine/drive.ts'
 import { asError, errnoOf } from '../../base/errors.ts'
 import { isWindows } from '../../base/platform.ts'
 import { within } from '../../base/time.ts'
-import { driveKey, type Head, type Line, type NameLine, nameId, type SessionLine } from './entry.ts'
+import { driveKey, type Head, type Line, type NameLine, nameId, type SessionLine, smb1Id, type Smb1Line } from './entry.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
@@ -110,6 +110,16 @@ export class Journal {
     this.#give({ what: 'no-session', id }, `session ${id}`)
   }
 
+  /** A session of SMB1. Resolves when it is on the disk. */
+  async smb1(line: Omit<Smb1Line, 'what' | 'at'>): Promise<void> {
+    this.#take({ what: 'smb1', ...line, at: Date.now() }, `session ${smb1Id(line)}`)
+    await this.#onDisk()
+  }
+
+  smb1Gone(server: string, uid: number): void {
+    this.#give({ what: 'no-smb1', server, uid }, `session ${smb1Id({ server, uid })}`)
+  }
+
   folder(path: string): void {
     this.#take({ what: 'folder', path }, `folder ${path}`)
   }
@@ -147,7 +157,8 @@ export class Journal {
     if (this.#fd === undefined) return
     closeSync(this.#fd)
     this.#fd = undefined
-    if (noSessions) for (const what of this.#held.keys()) if (what.startsWith('session ')) this.#held.delete(what)
+    // one of SMB1 whose connection was lost is nobody's to end
+    for (const [key, { what }] of this.#held) if (what === 'smb1' || (noSessions && what === 'session')) this.#held.delete(key)
     if (this.#held.size === 0) this.place?.remove(this.run)
   }
 

@@ -1,7 +1,8 @@
 import type { SessionBook } from '../../smb/lifeline/login.ts'
 import type { Connection, ServerId } from '../../smb/resources.ts'
-import type { Entry, NameLine, SessionLine } from './entry.ts'
+import type { Entry, NameLine, SessionLine, Smb1Line } from './entry.ts'
 import type { Journal } from './journal.ts'
+import { here } from './origin.ts'
 import type { Claimed } from './place.ts'
 
 /** Whose sessions on which server. */
@@ -21,6 +22,17 @@ export function held({ sessions }: Pick<Entry, 'sessions'>): readonly SessionLin
   return sessions.filter(({ at }) => Date.now() - at < FORGOTTEN_MS)
 }
 
+/** The SMB1 sessions of a dead run that its servers may still hold: one of this boot fell with its connection, which the kernel closed. */
+export function heldSmb1({ smb1, origin }: Pick<Entry, 'smb1' | 'origin'>): readonly Smb1Line[] {
+  return origin.boot === here().boot ? [] : smb1.filter(({ at }) => Date.now() - at < FORGOTTEN_MS)
+}
+
+/** Whether something of a dead run is still to be given back. */
+export function holdsAny(entry: Entry): boolean {
+  const { folders, mounts, drives, connections } = entry
+  return [held(entry), heldSmb1(entry), namesLeft(entry), folders, mounts, drives, connections].some(some => some.length > 0)
+}
+
 /** A name server that heard nothing of a name for so long has forgotten it: 6 days, with Windows and with Samba at the most, ms. */
 const UNREFRESHED_MS = 6 * 24 * 3600 * 1000
 
@@ -29,6 +41,21 @@ export function namesLeft({ names }: Pick<Entry, 'names'>): readonly NameLine[] 
   return names.filter(({ at, wins }) => wins.length > 0 && Date.now() - at < UNREFRESHED_MS)
 }
 
+/** A server has ended every session of this machine: those that the dead had there are listed no more. */
+export function forgetSmb1(journal: Journal, server: string): void {
+  for (const filed of journal.others()) {
+    if (filed.verdict.state !== 'dead' || filed.entry?.smb1.some(line => sameHost(line.server, server)) !== true) continue
+    const claimed = journal.place?.claim(filed, journal.run)
+    if (claimed === undefined) continue
+    const gone = claimed.entry.smb1.filter(line => sameHost(line.server, server))
+    const smb1 = claimed.entry.smb1.filter(line => !gone.includes(line))
+    const lines = gone.map(({ server: host, uid }) => ({ what: 'no-smb1', server: host, uid }) as const)
+    journal.place?.settle(claimed, lines, !holdsAny({ ...claimed.entry, smb1 }))
+  }
+}
+
+const sameHost = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
+
 /** Keeps account of the sessions of one user on one server: those of this run, and those of dead runs, which its login ends. */
 export class Keeper implements SessionBook {
   readonly #journal: Journal
@@ -36,6 +63,8 @@ export class Keeper implements SessionBook {
   /** Entries of dead runs that are ours while we log in, by the ids of their sessions. */
   readonly #orphans = new Map<bigint, Claimed>()
   readonly #ended = new Set<bigint>()
+  /** Those of this run that are of SMB1, by their UIDs. */
+  readonly #smb1 = new Set<bigint>()
 
   constructor(journal: Journal, account: Account) {
     this.#journal = journal
@@ -56,26 +85,29 @@ export class Keeper implements SessionBook {
     return [...this.#orphans.keys()]
   }
 
-  async taking({ serverId }: Connection, id: bigint): Promise<void> {
+  async taking({ serverId, dialect }: Connection, id: bigint): Promise<void> {
+    if (dialect === 'NT1') {
+      this.#smb1.add(id)
+      return this.#journal.smb1({ ...this.#account, uid: Number(id) })
+    }
     if (serverId !== undefined) await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16) })
   }
 
   gone(id: bigint): void {
-    if (this.#orphans.has(id)) this.#ended.add(id)
+    if (this.#smb1.delete(id)) this.#journal.smb1Gone(this.#account.server, Number(id))
+    else if (this.#orphans.has(id)) this.#ended.add(id)
     else this.#journal.sessionGone(id.toString(16))
   }
 
   /** What the login did not end is left to others. */
   settled(): void {
     for (const claimed of new Set(this.#orphans.values())) {
-      const { sessions, folders, mounts, drives, connections } = claimed.entry
-      const names = namesLeft(claimed.entry)
+      const { sessions } = claimed.entry
       const gone = sessions.filter(line => this.#ended.has(idOf(line)))
-      const left = held({ sessions: sessions.filter(line => !gone.includes(line)) })
       this.#journal.place?.settle(
         claimed,
         gone.map(({ id }) => ({ what: 'no-session', id })),
-        left.length + folders.length + mounts.length + drives.length + connections.length + names.length === 0,
+        !holdsAny({ ...claimed.entry, sessions: sessions.filter(line => !gone.includes(line)) }),
       )
     }
     this.#orphans.clear()

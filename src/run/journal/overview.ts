@@ -1,5 +1,5 @@
 import { spellName } from '../../nbt/names.ts'
-import { held, namesLeft } from './keeper.ts'
+import { held, heldSmb1, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -18,6 +18,8 @@ export interface Known {
   readonly program: string | null
   readonly shares: readonly string[]
   readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
+  /** Of SMB1: no later login can end them. */
+  readonly smb1: readonly { readonly server: string; readonly user: string; readonly uid: number }[]
   readonly mounts: readonly string[]
   /** Of Windows' own client: `P: \\srv\app`, or without a letter. */
   readonly connections: readonly string[]
@@ -34,7 +36,7 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
-const NOTHING = { sessions: [], mounts: [], drives: [], connections: [], folders: [], names: [] }
+const NOTHING = { sessions: [], smb1: [], mounts: [], drives: [], connections: [], folders: [], names: [] }
 
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
@@ -48,6 +50,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     program,
     shares,
     sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
+    smb1: (verdict.state === 'dead' ? heldSmb1(entry) : entry.smb1).map(({ server, user, domain, uid }) => ({ server, user: accountOf(user, domain), uid })),
     mounts: mounts.map(({ path }) => path),
     connections: connections.map(({ device, remote }) => `${device} ${remote}`.trim()),
     drives: drives.map(({ prefix, letter }) => `${letter.toUpperCase()} of ${prefix}`),

@@ -292,8 +292,10 @@ export class Lifeline {
     const stop = (): void => connection.abort(signal.reason, 'all is being given back')
     signal.addEventListener('abort', stop, { once: true })
     try {
-      // more than one where a login was cut off, and may have been granted for all that
-      const session = await this.#enter(connection, [...this.#taken.keys()], signal)
+      // more than one where a login was cut off, and may have been granted for all that; SMB1 cannot name them
+      const before = [...this.#taken.keys()]
+      const session = await this.#enter(connection, connection.dialect === 'NT1' ? [] : before, signal)
+      if (connection.dialect === 'NT1') for (const id of before) if (id !== session.id) this.#gone(id)
       const trees: [string, Tree][] = []
       for (const share of this.#trees.keys()) trees.push([share, await session.connect(share)])
       const gap: Gap = { lostAt: this.#lostAt, since, clock }

@@ -47,6 +47,7 @@ async function bySpnego(connection: Connection, credentials: Credentials, option
       }
       if (status !== STATUS.MORE_PROCESSING_REQUIRED) throw logonRefused(status, connection.host, options)
       uid = reply.header.uid
+      await options.taking?.(BigInt(uid))
       token = context.step(decode(sessionSetupResponse, reply.body).securityBlob)
     }
   } finally {
@@ -62,6 +63,7 @@ async function byNtlm(connection: Connection, credentials: Credentials, options:
   const reply = await connection.request({ command: 'SESSION_SETUP_ANDX', codec: rawSessionSetupRequest, body, login: connection.terms })
   if (reply.header.status !== STATUS.SUCCESS) throw logonRefused(reply.header.status, connection.host, options)
   const { guest } = decode(sessionSetupResponse, reply.body)
+  await options.taking?.(BigInt(reply.header.uid)) // it has no number before
   return { uid: reply.header.uid, guest, signer: guest ? undefined : rawSignerOf(connection, macKey) }
 }
 

@@ -21,6 +21,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
 import { Journal } from '../../../src/run/journal/journal.ts'
 import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
+import { forgetSmb1 } from '../../../src/run/journal/keeper.ts'
 import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
 import { reapPlace } from '../../../src/run/reap.ts'
@@ -352,6 +353,28 @@ test('a name line that is none is passed over', () => {
     dead('0000000b', [{ what: 'name', ...claim, at: 1, ...good }])
     assert.equal(read(), 1, JSON.stringify(good))
   }
+})
+
+test('sessions of SMB1 are listed, and go with their boot, after a day, or when the server ended all of this machine', async () => {
+  const old = (server: string, uid: number, at = Date.now()) => ({ what: 'smb1', server, user: 'alice', domain: 'LAB', uid, at })
+  const journal = open()
+  await journal.smb1({ server: 'old', user: 'alice', domain: 'LAB', uid: 100 })
+  await journal.smb1({ server: 'older', user: 'alice', domain: 'LAB', uid: 100 })
+  journal.smb1Gone('old', 100)
+  assert.deepEqual(known(env)[0]?.smb1, [{ server: 'older', user: 'LAB/alice', uid: 100 }])
+  dead('0000000b', [old('OLD', 7), old('other', 7)])
+  dead('0000000c', [old('old', 8)])
+  dead('0000000d', [old('old', 9, Date.now() - 25 * 3600_000)])
+  dead('0000000e', [old('old', 9)], { boot: here().boot, pid: 2 ** 22 })
+  assert.deepEqual((await reap()).map(({ dead: run }) => run).sort(), ['0000000d', '0000000e'])
+  forgetSmb1(journal, 'Old')
+  assert.deepEqual(files(), ['0000000a', '0000000b'])
+  assert.deepEqual(
+    known(env).map(({ smb1 }) => smb1.map(({ server }) => server)),
+    [['older'], ['other']],
+  )
+  journal.end() // one that was lost is nobody's to end
+  assert.deepEqual(files(), ['0000000b'])
 })
 
 test('a drive of a Wine prefix is put back by what the entry says was there, and nothing of a prefix is touched that somebody changed since', async () => {
