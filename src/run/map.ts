@@ -2,6 +2,7 @@ import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import { type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
 import type { Attach } from '../mapping/fuse/device.ts'
+import { isMapping } from '../mapping/fuse/room-users.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
 import type { Mapping, Point } from '../mapping/mapping.ts'
 import { noMapping } from '../mapping/none.ts'
@@ -61,14 +62,20 @@ export async function map(scope: Scope, record: Record, { settings, runId, io, j
   }
   const kind = settings.mapping
   const killAfterMs = settings['kill-after']
-  const onMount = (path: string, device: string): void => journal.mount(path, device)
+  const mounts: { readonly path: string; readonly device: string }[] = []
+  const onMount = (path: string, device: string): void => {
+    mounts.push({ path, device })
+    journal.mount(path, device)
+  }
   const only = testedWay(env)
   const embedded = embedding !== undefined
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
       const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, embedded }).catch(
-        (thrown: unknown) => {
+        async (thrown: unknown) => {
+          const left = await Promise.all(mounts.map(({ path, device }) => isMapping(path, device)))
+          if (!left.includes(true)) journal.mountsGone()
           throw record.earlyLoss ?? unanswered ?? thrown
         },
       )
