@@ -28,7 +28,7 @@ const isUnmapped = (place: PlaceName): boolean => PLACES[place][0] === 'NEGOTIAT
 /** Who maps how; in the last nothing is looked at. */
 const WAYS = { root: 'root', b2: 'alice', b1: 'alice', c: 'alice', none: 'root' } as const
 
-describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 280_000 }, () => {
+describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
@@ -48,7 +48,7 @@ describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 28
         const options = ['--port', String(between.port), '--grace', '0', '--program-from', 'path', ...mapping]
         const share = `//${here}/app`
         const run = lab.spawn('client1', words(lab, ['/bin/true'], { as: user === 'root' ? 'alice' : user, share, options }), { user, env })
-        await within(20_000, () => between.held, `reaching ${place}`)
+        await within(60_000, () => between.held, `reaching ${place}`)
         process.kill(run.pid!, 'SIGKILL')
         await run
         await lab.server().untilSessions(0)
