@@ -2,6 +2,7 @@ import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import { type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
 import type { Attach } from '../mapping/fuse/device.ts'
+import { isMapping } from '../mapping/fuse/room-users.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
 import type { Mapping, Point } from '../mapping/mapping.ts'
 import { noMapping } from '../mapping/none.ts'
@@ -64,14 +65,20 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
   }
   if (kind === 'drive' || kind === 'unc') throw new TypeError(`the settings let ${kind} through`)
   const killAfterMs = settings['kill-after']
-  const onMount = (path: string, device: string): void => journal.mount(path, device)
+  const mounts: { readonly path: string; readonly device: string }[] = []
+  const onMount = (path: string, device: string): void => {
+    mounts.push({ path, device })
+    journal.mount(path, device)
+  }
   const only = testedWay(env)
   const embedded = embedding !== undefined
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
       const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander, embedded }
-      const chosen = await openMapping(options).catch((thrown: unknown) => {
+      const chosen = await openMapping(options).catch(async (thrown: unknown) => {
+        const left = await Promise.all(mounts.map(({ path, device }) => isMapping(path, device)))
+        if (!left.includes(true)) journal.mountsGone()
         throw record.earlyLoss ?? unanswered ?? thrown
       })
       mapped = true

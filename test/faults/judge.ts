@@ -62,6 +62,7 @@ export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, exp
     await check('left here', () => nothingRunsHere(lab))
     if (acknowledged) await check('left in the journal', () => nothingLeftHere(lab))
     else await check('left in the journal', () => onlySessions(lab, user))
+    if (complaints.length > 0) complaints.push(`its journal: ${JSON.stringify(await runs(lab, { user }))}`, `it said ${brief(ended.stderr)}`)
   }
   if (!acknowledged) {
     await check('left here after its death', () => assert.deepEqual(lab.processes('client1'), []))

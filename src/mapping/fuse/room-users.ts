@@ -13,9 +13,9 @@ export async function mountNamespace(pid: number): Promise<string | null | undef
   }
 }
 
-/** The device numbers (`major:minor`) of what is mounted at each of `paths`, as that process sees it. */
+/** The device numbers (`major:minor`) of what is mounted at each of `paths`, as that process sees it. Throws where we cannot know what we see ourselves. */
 export async function devicesAt(pid: number, paths: readonly string[]): Promise<readonly (string | undefined)[]> {
-  const mounts = await mountsOf(pid)
+  const mounts = pid === process.pid ? await readMounts(pid) : await mountsOf(pid)
   return paths.map(path => mounts.findLast(mount => mount.path === path)?.device)
 }
 
@@ -48,19 +48,26 @@ export async function usersOf(devices: ReadonlySet<string>, except: number): Pro
   return users
 }
 
+interface Mounted {
+  readonly device: string
+  readonly path: string
+  readonly type: string | undefined
+}
+
+/** None where the process is gone. */
+function mountsOf(pid: number): Promise<readonly Mounted[]> {
+  return readMounts(pid).catch(() => [])
+}
+
 /** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first behind the dash (type). */
-async function mountsOf(pid: number): Promise<{ readonly device: string; readonly path: string; readonly type: string | undefined }[]> {
-  try {
-    return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
-      .split('\n')
-      .map(line => line.split(' '))
-      .map(([, , device = '', , path = '', ...more]) => ({
-        device,
-        type: more[more.indexOf('-') + 1],
-        path: path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-      }))
-      .filter(mount => mount.device !== '')
-  } catch {
-    return []
-  }
+async function readMounts(pid: number): Promise<readonly Mounted[]> {
+  return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+    .split('\n')
+    .map(line => line.split(' '))
+    .map(([, , device = '', , path = '', ...more]) => ({
+      device,
+      type: more[more.indexOf('-') + 1],
+      path: path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+    }))
+    .filter(mount => mount.device !== '')
 }

@@ -73,7 +73,7 @@ function fusermountOptions(options: string): string {
 }
 
 /**
- * Ends the mount with this device number: politely as long as `patienceMs` lasts, then by detaching it from under its users. `busy` is called once, when
+ * Ends the mount with this device number, where it is known: politely as long as `patienceMs` lasts, then by detaching it from under its users. `busy` is called once, when
  * somebody uses it.
  */
 export async function unmount(
@@ -85,7 +85,7 @@ export async function unmount(
 ): Promise<'unmounted' | 'detached'> {
   const dueAt = now() + patienceMs
   for (let wait = 20, told = false; ; wait = Math.min(200, wait * 2)) {
-    if ((await devicesAt(process.pid, [path]))[0] !== device) return 'unmounted' // by the user, perhaps
+    if (device !== undefined && (await devicesAt(process.pid, [path]))[0] !== device) return 'unmounted' // by the user, perhaps
     try {
       const detach = told && now() >= dueAt
       await mounter.unmount(path, detach)

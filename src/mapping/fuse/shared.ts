@@ -71,7 +71,7 @@ export async function openShared({
     for (const point of points) {
       const fd = await mounter.mount(mountOf(point, root))
       const server = serve(await devices.attach(fd), point, false)
-      const [device] = await devicesAt(process.pid, [point.path])
+      const [device] = await devicesAt(process.pid, [point.path]).catch(() => []) // it is mounted all the same
       mounted.push({ point, server, device })
       if (device !== undefined) onMount(point.path, device)
       signal.throwIfAborted()
