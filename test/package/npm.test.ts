@@ -41,7 +41,9 @@ describe('the package, installed in an empty folder', () => {
 
   test('it has what users need, is small, and needs no other package', () => {
     assert.deepEqual(
-      files.filter(path => !/^(bin|dist|docs|examples|templates)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/.test(path)),
+      files.filter(
+        path => !/^(bin|dist|docs|examples|templates)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/.test(path),
+      ),
       [],
     )
     for (const path of ['dist/types/index.d.ts', 'dist/types/nbt/index.d.ts', 'dist/types/smb/index.d.ts', 'dist/THIRD-PARTY.txt', 'docs/nbtrun.1'])
