@@ -31,8 +31,8 @@ if (elsewhere !== undefined) process.exit(elsewhere)
 const lanes = Math.max(2, Math.min(4, availableParallelism()))
 const labs = files.every(isUnit) ? [] : await startLabs(lab, lanes)
 const state = mkdtempSync(join(tmpdir(), 'nbtrun-state-')) // the journal of whoever tests is not touched
-const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':'), XDG_STATE_HOME: state }
-const limitMs = files.some(isSlow) ? 3_600_000 : 300_000
+const env = { ...process.env, LAB_POOL: labs.map(({ file }) => file).join(':'), XDG_STATE_HOME: state, LAB_WINE: join(state, 'wine') }
+const limitMs = files.some(isSlow) ? 3_600_000 : 900_000
 const options = ['--import', 'tsx', '--test', `--test-concurrency=${lanes}`, `--test-timeout=${limitMs}`, '--test-reporter=spec']
 const tests = spawn(process.execPath, [...options, ...files], { cwd: root, env, stdio: 'inherit' })
 process.once('SIGTERM', () => tests.kill('SIGTERM'))

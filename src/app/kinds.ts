@@ -1,13 +1,21 @@
 import { basename, extname, resolve } from 'node:path'
 import { NbtrunError } from '../base/errors.ts'
 import { elfFits } from './elf.ts'
-import { findProgram, type Found, type FindOptions } from './find.ts'
+import type { Found, FindOptions } from './find.ts'
 import { lookAt } from './places.ts'
 
 export interface Startable {
   /** The words that start the program; its arguments follow. */
   readonly words: readonly string[]
   readonly kind: 'native' | 'script' | 'windows'
+}
+
+/** Files that Windows starts without being programs, and what starts them in Wine: their path follows. */
+const BY_EXTENSION: Readonly<Record<string, readonly string[]>> = { '.bat': [], '.cmd': [], '.lnk': ['start', '/wait', '/unix'], '.msi': ['msiexec', '/i'] }
+
+/** Whether a name promises a Windows program. Its first bytes have the last word. */
+export function looksWindows(name: string): boolean {
+  return /\.(exe|com|bat|cmd|msi|lnk)$/i.test(name)
 }
 
 /**
@@ -26,15 +34,17 @@ export async function startable(found: Found, options: FindOptions): Promise<Sta
     await requireInterpreter(path, head, options)
     return { words: [word], kind: 'script' }
   }
-  if (magic.startsWith('MZ') || ['.bat', '.cmd'].includes(extname(path).toLowerCase())) return { words: [await wine(path, options), path], kind: 'windows' }
+  const extension = extname(path).toLowerCase()
+  if (magic.startsWith('MZ') || extension in BY_EXTENSION)
+    return { words: [await wine(path, options), ...(BY_EXTENSION[extension] ?? []), path], kind: 'windows' }
   throw notRunnable(path, head.length === 0 ? 'is empty' : 'is no program: neither ELF, nor a script that begins with #!, nor a Windows program')
 }
 
 async function wine(path: string, options: FindOptions): Promise<string> {
-  const found = await findProgram('wine', { ...options, from: 'path' }).catch((cause: unknown) => {
-    throw new NbtrunError('PROGRAM_NOT_RUNNABLE', `${basename(path)} is a Windows program and wine is not installed`, { cause, hint: 'apt install wine' })
+  const { findWine, noWine } = await import('./wine/tools.ts')
+  return findWine(options).catch((cause: unknown) => {
+    throw noWine(`${basename(path)} is a Windows program`, cause)
   })
-  return found.word
 }
 
 /** The kernel says no more than "not found" when the interpreter is missing, as if the script were. */

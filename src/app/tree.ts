@@ -1,11 +1,21 @@
 import { errnoOf } from '../base/errors.ts'
 import { Awake, pause } from '../base/time.ts'
 
+/** By which signals a process is asked to end, and made to. None: it goes by itself with the others. */
+export interface Manner {
+  ask(pid: number): Promise<NodeJS.Signals | undefined>
+  end(pid: number): Promise<NodeJS.Signals>
+}
+
+const PLAIN: Manner = { ask: async () => 'SIGTERM', end: async () => 'SIGKILL' }
+
 export interface EndOptions {
   /** From TERM to KILL. */
   readonly killAfterMs: number
   /** KILL at once. */
   readonly kill?: boolean
+  /** TERM and KILL unless told. */
+  readonly manner?: Manner | undefined
   /** Ends the waiting, not the users. */
   readonly signal?: AbortSignal
 }
@@ -19,7 +29,7 @@ const STUCK_MS = 2000
  */
 export async function endUsers(
   users: () => readonly number[] | Promise<readonly number[]>,
-  { killAfterMs, kill = false, signal }: EndOptions,
+  { killAfterMs, kill = false, manner = PLAIN, signal }: EndOptions,
 ): Promise<readonly number[]> {
   const told = new Set<number>()
   const clock = new Awake()
@@ -29,12 +39,12 @@ export async function endUsers(
     if (signal?.aborted === true) return left
     const killing = at >= killAt
     for (const pid of left) {
-      if (killing) send(pid, 'SIGKILL')
-      else if (!told.has(pid)) {
-        told.add(pid)
-        send(pid, 'SIGTERM')
-        send(pid, 'SIGCONT') // one that is stopped would not hear it
-      }
+      const asked = told.has(pid)
+      told.add(pid)
+      const by = killing ? await manner.end(pid) : asked ? undefined : await manner.ask(pid)
+      if (by === undefined) continue
+      send(pid, by)
+      send(pid, 'SIGCONT') // one that is stopped would not hear it
     }
     await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - at)), signal)
     left = await users()

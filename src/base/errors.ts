@@ -37,6 +37,7 @@ export const CODES = {
   MAPPING_FAILED: { exit: 125 },
   POINT_UNUSABLE: { exit: 125 },
   WINESERVER_OUTSIDE: { exit: 125 },
+  WINE_PREFIX: { exit: 125 },
   PROGRAM_AMBIGUOUS: { exit: 125 },
   PROGRAM_NOT_RUNNABLE: { exit: 126 },
   PROGRAM_NOT_FOUND: { exit: 127 },

@@ -2,7 +2,7 @@ import { isatty } from 'node:tty'
 import type { Settings } from '../profile/settings.ts'
 import { spell } from '../base/time.ts'
 import { type RunIo, staleLine } from '../run/events.ts'
-import { endLine, givenBackLine, queuedLine, reapedLine, receiptText, startLines, survivorsLine } from './lines.ts'
+import { endLine, givenBackLine, queuedLine, reapedLine, receiptText, startLines, survivorsLine, wineLine } from './lines.ts'
 import { errorLine, print } from './report.ts'
 
 /** stderr for people: failures always, what happens with `-v`, the receipt with `--receipt -`, progress on a terminal only. */
@@ -36,6 +36,8 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
           return settings.quiet || event.cause !== 'taken' ? undefined : print(survivorsLine(event))
         case 'warning':
           return settings.quiet ? undefined : print(event.hint === undefined ? event.message : `${event.message}; ${event.hint}`)
+        case 'wine':
+          return verbose ? print(wineLine(event)) : undefined
         case 'requested':
         case 'obtained':
         case 'denied': // the run fails of it, and says so

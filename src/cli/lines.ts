@@ -1,5 +1,5 @@
 import { spell } from '../base/time.ts'
-import type { Ended, GivenBack, Lingering, Queued, Started, Survivor } from '../run/events.ts'
+import type { Ended, GivenBack, Lingering, Queued, RunEvent, Started, Survivor } from '../run/events.ts'
 import type { Reaped } from '../run/reap.ts'
 import type { End, Receipt } from '../run/receipt.ts'
 import type { Lack } from '../seat/lack.ts'
@@ -28,8 +28,15 @@ export function startLines({ shares, program }: Started): string[] {
   return shares.map(share => {
     const how = `SMB ${share.dialect}, ${share.encrypted ? 'encrypted' : share.signed ? 'signed' : 'not signed'}`
     if (share.point === undefined) return `${share.label} is held for ${program} (${how})`
-    return `${share.label} is at ${share.point}, for ${share.mapping === 'private' ? `${program} alone` : 'all of this user'} (${how}, way ${share.way})`
+    const at = share.drive === undefined ? share.point : `${share.drive} (${share.point})`
+    return `${share.label} is at ${at}, for ${share.mapping === 'private' ? `${program} alone` : 'all of this user'} (${how}, way ${share.way})`
   })
+}
+
+/** Which wineserver the program will have, and the mapping that it can see. */
+export function wineLine({ prefix, server, mapping }: Extract<RunEvent, { type: 'wine' }>): string {
+  if (server === undefined) return `no wineserver of ${prefix} runs; the program starts its own, with a ${mapping} mapping`
+  return `a wineserver of ${prefix} runs already (pid ${server}); with a ${mapping} mapping it sees the share, as a local disk`
 }
 
 /** `children`: how many processes beside the program's own used the mapping, where that is known. */
@@ -78,7 +85,8 @@ export function receiptText(receipt: Receipt): string[] {
     lines.push(
       `  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}${s.calledName === null ? '' : ` called ${s.calledName}`}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`,
     )
-    lines.push(`    ${s.point === null ? 'no mapping' : `${s.mapping} mapping (${s.way}) at ${s.point}`}, ${s.bytesRead} bytes read, ${s.bytesWritten} written`)
+    const at = s.drive === null ? s.point : `${s.drive}, ${s.point}`
+    lines.push(`    ${s.point === null ? 'no mapping' : `${s.mapping} mapping (${s.way}) at ${at}`}, ${s.bytesRead} bytes read, ${s.bytesWritten} written`)
   }
   for (const { name, addresses, server, broadcast, defended, lost } of names) {
     const where = [...(server === null ? [] : [`at ${server}`]), ...(broadcast ? ['by broadcast'] : [])].join(' and ')

@@ -14,6 +14,11 @@ export interface Subreaper {
   bury(pid: number): void
 }
 
+export interface FollowersOptions {
+  readonly subreaper?: Subreaper | undefined
+  readonly isBystander?: (pid: number) => Promise<boolean>
+}
+
 /**
  * A program and what it started. They are known by their parents and by `NBTRUN_RUN_ID=<run id>` in their environment, which also a process with a session of its
  * own and no parent left still has; with a subreaper also by having become our children.
@@ -24,6 +29,7 @@ export class Followers {
   readonly #resolve: () => void
   readonly #mark: string
   readonly #subreaper: Subreaper | undefined
+  readonly #isBystander: (pid: number) => Promise<boolean>
   /** Process id to start time, which tells a process from a later one of the same id. */
   readonly #members = new Map<number, string>()
   readonly #stopped = new AbortController()
@@ -31,9 +37,11 @@ export class Followers {
   #zombies: ReadonlySet<number> = new Set()
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(runId: string, subreaper?: Subreaper) {
+  /** `isBystander`: started by the program, and waiting for whoever comes; it is nobody's to wait for, nor to end. */
+  constructor(runId: string, { subreaper, isBystander = async () => false }: FollowersOptions = {}) {
     this.#mark = `\0NBTRUN_RUN_ID=${runId}\0`
     this.#subreaper = subreaper
+    this.#isBystander = isBystander
     const { promise, resolve } = deferred<void>()
     this.gone = promise
     this.#resolve = () => resolve()
@@ -49,7 +57,7 @@ export class Followers {
   /** All there are now. */
   async list(): Promise<readonly number[]> {
     await this.#look(true)
-    return [...this.#members.keys()]
+    return this.#users()
   }
 
   stop(): void {
@@ -70,11 +78,17 @@ export class Followers {
   #look(thorough: boolean): Promise<boolean> {
     const look = this.#turn.then(async () => {
       const died = await this.#follow()
-      if (thorough || this.#members.size === 0) await this.#search()
-      return died || this.#members.size > 0
+      if (thorough || (await this.#users()).length === 0) await this.#search()
+      return died || (await this.#users()).length > 0
     })
     this.#turn = look.catch(() => {})
     return look
+  }
+
+  async #users(): Promise<readonly number[]> {
+    const users: number[] = []
+    for (const pid of this.#members.keys()) if (!(await this.#isBystander(pid))) users.push(pid)
+    return users
   }
 
   /** Forgets the dead, adds the children of the living, and the orphans. True when an orphan died, who may have left one of its own meanwhile. */

@@ -1,11 +1,11 @@
-import { Followers } from './followers.ts'
+import { Followers, type FollowersOptions } from './followers.ts'
 import { findTool } from './fuse/tools.ts'
 import { Guardian } from './guardian.ts'
 import type { Mapping } from './mapping.ts'
 
 /** No mapping at all: the session alone is held while the program and what it started lives. */
-export async function noMapping(runId: string, killAfterMs: number): Promise<Mapping> {
-  const followers = new Followers(runId)
+export async function noMapping(runId: string, killAfterMs: number, isBystander?: FollowersOptions['isBystander']): Promise<Mapping> {
+  const followers = new Followers(runId, isBystander === undefined ? {} : { isBystander })
   const guardian = await Guardian.start(killAfterMs).catch(() => undefined) // without its tools there is none
   guardian?.watch({ runId })
   return {

@@ -45,7 +45,7 @@ export interface Option<T> {
 export const OPTIONS = {
   share: {
     kind: 'many',
-    arg: '//HOST/SHARE[=DIR]',
+    arg: '//HOST/SHARE[=DIR|=P:]',
     common: true,
     help: 'map this share, or a folder below it, for the program (repeat for more)',
     parse: share,
@@ -110,6 +110,13 @@ export const OPTIONS = {
     parse: choice('share', 'path'),
   },
   'no-expand': { kind: 'flag', common: false, help: 'leave {mount}, {drive} and {share} as they are', parse: yes },
+  'wine-prefix': {
+    kind: 'one',
+    arg: 'DIR',
+    common: false,
+    help: 'where Wine keeps its files for the program (default: WINEPREFIX, or ~/.wine)',
+    parse: filled,
+  },
   mapping: {
     kind: 'one',
     arg: 'auto|private|shared|none',
@@ -185,6 +192,12 @@ export const OPTIONS = {
     fallback: 'auto',
     help: 'auto logs in to SMB1 by SPNEGO where the server can; raw as to NT 4.0, by NTLM alone',
     parse: choice('auto', 'raw'),
+  },
+  'reset-client': {
+    kind: 'flag',
+    common: false,
+    help: "SMB1 only: have the server end every other session of this machine's address first, other users' too",
+    parse: yes,
   },
   signing: {
     kind: 'one',

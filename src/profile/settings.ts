@@ -174,25 +174,25 @@ function place(settings: Settings, cwd: string): readonly Share[] {
     throw new NbtrunError('USAGE', `${label} is for a single share`, { hint: 'write --share //server/share=/folder for each' })
   if (mount !== undefined && first.point !== undefined) throw new NbtrunError('USAGE', `${first.label} has two points: ${first.point} and ${mount}`)
   const placed = shares.map(share => {
-    const point = share.point ?? mount
-    return { ...share, point: point === undefined || isDrive(point) ? point : absolute(cwd, point) }
+    const letter = mount !== undefined && /^[A-Za-z]:$/.test(mount) ? mount.toUpperCase() : undefined
+    const point = share.point ?? (letter === undefined ? mount : undefined)
+    return { ...share, point: point === undefined ? undefined : absolute(cwd, point), drive: share.drive ?? letter }
   })
-  for (const { label: name, point } of placed) {
-    if (point === undefined) continue
-    if (isDrive(point)) throw new NbtrunError('POINT_UNUSABLE', `${name} asks for drive ${point}, which only Windows has`, { hint: 'give a folder' })
+  for (const { label: name, point, drive } of placed) {
+    if (point === undefined && drive === undefined) continue
     if (settings.mapping === 'none') throw new NbtrunError('USAGE', `${name} has a point, but --mapping none shows no files`)
-    if (placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
+    if (point !== undefined && placed.filter(other => other.point === point).length > 1) throw new NbtrunError('USAGE', `two shares have the point ${point}`)
+    if (drive !== undefined && placed.filter(other => other.drive === drive).length > 1) throw new NbtrunError('USAGE', `two shares have the drive ${drive}`)
   }
   return placed
 }
 
 /** A range of dialects has something in it. */
-function requireDialects({ 'min-dialect': min, 'max-dialect': max, given }: Settings): void {
-  if (dialectsBetween(min, max).length > 0) return
+function requireDialects({ 'min-dialect': min, 'max-dialect': max, 'reset-client': resets, given }: Settings): void {
+  const dialects = dialectsBetween(min, max)
+  if (resets && !dialects.includes('NT1'))
+    throw new NbtrunError('USAGE', '--reset-client is for SMB1, which is not allowed here', { hint: 'allow it with --min-dialect NT1, or --server nt4' })
+  if (dialects.length > 0) return
   const label = (name: 'min-dialect' | 'max-dialect'): string => (given[name] === 'env' ? envName(name) : `--${name}`)
   throw new NbtrunError('USAGE', `${label('min-dialect')} ${min} is above ${label('max-dialect')} ${max}`)
-}
-
-function isDrive(point: string): boolean {
-  return /^[A-Za-z]:$/.test(point)
 }

@@ -10,8 +10,10 @@ export interface Share {
   readonly share: string
   /** The folder below the share, backslashes between; empty for the share's root. */
   readonly folder: string
-  /** The absolute folder or drive letter (`P:`) where it shall be seen. */
+  /** The folder where it shall be seen. */
   readonly point: string | undefined
+  /** The drive letter, `P:`, under which Windows programs shall see it. */
+  readonly drive: string | undefined
   /** `//srv/app/folder`, for people. */
   readonly label: string
 }
@@ -20,7 +22,8 @@ export interface Share {
 export function share(text: string): Share {
   refuseLogin(text)
   refuseShellDamage(text)
-  const { target, point } = cutPoint(text)
+  const { target, point: at } = cutPoint(text)
+  const [drive, point] = at !== undefined && /^[A-Z]:$/.test(at) ? [at, undefined] : [undefined, at]
   const url = /^smb:\/\//i.test(target)
   const [host = '', name = '', ...folders] = target
     .replace(/^smb:/i, '')
@@ -34,12 +37,13 @@ export function share(text: string): Share {
   const folder = folders.filter(part => part !== '')
   if (!folder.every(part => part !== '.' && part !== '..' && /^[^"/\\:|<>*?\p{Cc}]{1,255}$/u.test(part))) throw must('//server/share/folder', text)
   const server = hostName(host, text)
-  return { host: server, share: name, folder: folder.join('\\'), point, label: ['/', host, name, ...folder].join('/') }
+  return { host: server, share: name, folder: folder.join('\\'), point, drive, label: ['/', host, name, ...folder].join('/') }
 }
 
 /** A server, or a share of it, as commands take it: `//srv`, `//srv/app`. */
 export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly share: string | undefined } {
   const trimmed = text.replace(/[/\\]+$/, '')
+  if (/^[\w.-]+$/.test(trimmed)) throw new NbtrunError('USAGE', `must be //server or //server/share, not ${trimmed}`, { hint: `write //${trimmed}` })
   const isHost = /^(?:smb:)?(?:\/\/|\\\\)[^/\\]+$/i.test(trimmed)
   const { host, share: name, folder, label } = share(isHost ? `${trimmed}/x` : trimmed)
   if (folder !== '') throw must('//server or //server/share', text)

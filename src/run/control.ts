@@ -1,6 +1,6 @@
 import { codeOf, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
-import { endUsers, signalTree } from '../app/tree.ts'
+import { endUsers, type Manner, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
 import { awake, deferred } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
@@ -15,6 +15,7 @@ export class Control {
   readonly #killAfterMs: number
   #program: Program | undefined
   #mapping: Mapping | undefined
+  #manner: Manner | undefined
   #cancelledBy: RunSignal | undefined
   #aborted: NbtrunError | undefined
   readonly #enforced = deferred<void>()
@@ -50,9 +51,10 @@ export class Control {
   }
 
   /** A signal or an abort that came while the program was being started found nothing that it could cancel: it is the program's now. */
-  running(program: Program, mapping: Mapping): void {
+  running(program: Program, mapping: Mapping, manner: Manner | undefined): void {
     this.#program = program
     this.#mapping = mapping
+    this.#manner = manner
     this.#watch.phase = 'running'
     if (this.#cancelledBy !== undefined) program.kill(this.#cancelledBy)
     else if (this.#cancel.signal.aborted) void this.#leave()
@@ -84,7 +86,7 @@ export class Control {
   /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
   async end(kill: boolean): Promise<void> {
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
-    if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill })
+    if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
     else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
   }
 

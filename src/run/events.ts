@@ -9,6 +9,8 @@ export interface StartedShare {
   readonly label: string
   /** Where the program sees it; undefined for a session only. */
   readonly point: string | undefined
+  /** The drive letter that Windows programs see, `P:`. */
+  readonly drive: string | undefined
   readonly mapping: string
   /** The technical way of the mapping, `b2`. */
   readonly way: string
@@ -115,6 +117,8 @@ export type RunEvent =
   /** On the way to a server: a source that did not know its name, a name that it refused. The next one is tried, or the run fails of it. */
   | { readonly type: 'tried'; readonly what: string; readonly error: string }
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
+  /** Whether a wineserver of the prefix runs already, its pid, and which mapping was chosen for that. */
+  | { readonly type: 'wine'; readonly prefix: string; readonly server: number | undefined; readonly mapping: string }
   /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
   /** What the servers said when they were asked, after the teardown, whether they still have a session of this run; `verified` as in the receipt. */

@@ -82,7 +82,7 @@ export class LeftNames {
       const lines = asked.map(lineFor)
       const over = new Set(lines.flatMap(line => (line.what === 'no-name' ? [nameId(line)] : [])))
       const names = namesLeft({ names: entry.names.filter(name => !over.has(nameId(name))) })
-      this.#place.settle(claimed, lines, names.length + held(entry).length + entry.folders.length + entry.mounts.length === 0)
+      this.#place.settle(claimed, lines, names.length + held(entry).length + entry.folders.length + entry.mounts.length + entry.drives.length === 0)
       this.#reaped.push(accountOf(entry.run, asked))
     }
   }

@@ -16,17 +16,20 @@ const MAPPING_MS = 4000
 
 export interface MapOptions {
   readonly settings: Settings
+  readonly kind: Settings['mapping']
+  /** Of a program that may be one for Windows: what Wine starts for itself. */
+  readonly isBystander: ((pid: number) => Promise<boolean>) | undefined
   readonly runId: string
   readonly io: RunIo
   readonly journal: Journal
 }
 
 /** Makes the connected shares visible: the folders first, then the mapping, both in the ledger. */
-export async function map(scope: Scope, record: Record, { settings, runId, io, journal }: MapOptions): Promise<Mapping> {
+export async function map(scope: Scope, record: Record, { settings, kind, isBystander, runId, io, journal }: MapOptions): Promise<Mapping> {
   const { env, embedding } = io
-  if (settings.mapping === 'none') {
+  if (kind === 'none') {
     const mapping = await scope.acquire('map', 'mapping', {
-      open: () => noMapping(runId, settings['kill-after']),
+      open: () => noMapping(runId, settings['kill-after'], isBystander),
       undo: taken => taken.end(),
       undoMs: MAPPING_MS,
     })
@@ -59,7 +62,6 @@ export async function map(scope: Scope, record: Record, { settings, runId, io, j
     servers.push(server)
     return server
   }
-  const kind = settings.mapping
   const killAfterMs = settings['kill-after']
   const onMount = (path: string, device: string): void => journal.mount(path, device)
   const only = testedWay(env)
@@ -67,11 +69,10 @@ export async function map(scope: Scope, record: Record, { settings, runId, io, j
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const chosen = await openMapping({ kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, embedded }).catch(
-        (thrown: unknown) => {
-          throw record.earlyLoss ?? unanswered ?? thrown
-        },
-      )
+      const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander, embedded }
+      const chosen = await openMapping(options).catch((thrown: unknown) => {
+        throw record.earlyLoss ?? unanswered ?? thrown
+      })
       mapped = true
       return chosen
     },

@@ -17,7 +17,7 @@ export interface Reaped {
 export interface ReapOptions {
   /** The run that claims, or an id like one. */
   readonly by: string
-  readonly runtimeDir: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
   /**
    * A session of a run that died in this boot counts as given back: the kernel closed its connection, which tells the server, unless nothing passed between them
    * just then. Otherwise it is left to a login, as one from before a power cut is.
@@ -26,20 +26,20 @@ export interface ReapOptions {
 }
 
 /**
- * Gives back what a dead run left on this machine: mappings, then folders. Its sessions are the business of a login, its names that of `LeftNames`. Of several who
- * try it at once one does it.
- * Undefined where there is nothing to do, or somebody else does it.
+ * Gives back what a dead run left on this machine: drives of Wine, mappings, then folders. Its sessions are the business of a login, its names that of
+ * `LeftNames`. Of several who try it at once one does it. Undefined where there is nothing to do, or somebody else does it.
  */
-async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
+async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
   if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
   const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
   const fell = (entry: Entry): readonly Line[] => (mayHold(entry) ? [] : entry.sessions.map(({ id }) => ({ what: 'no-session', id })))
-  const local = filed.entry.folders.length + filed.entry.mounts.length + fell(filed.entry).length
+  const { folders, mounts, drives } = filed.entry
+  const local = folders.length + mounts.length + drives.length + fell(filed.entry).length
   if (local === 0 && (mayHold(filed.entry) || namesLeft(filed.entry).length > 0)) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
   const { entry } = claimed
-  const whose = { run: entry.run, runtimeDir }
+  const whose = { run: entry.run, runtimeDir: env['XDG_RUNTIME_DIR'] }
   const gone: string[] = []
   const left: string[] = []
   const lines: Line[] = [...fell(entry)]
@@ -47,6 +47,11 @@ async function reapHere(place: Place, filed: Filed, { by, runtimeDir, connection
     if (!fate.gone) return void left.push(fate.why)
     if (fate.found) gone.push(what)
     lines.push(line)
+  }
+  for (const drive of entry.drives) {
+    const { endDrive } = await import('./drives.ts')
+    const { prefix, letter } = drive
+    note(`drive ${letter.toUpperCase()} of ${prefix}`, await endDrive(drive, place, env), { what: 'no-drive', prefix, letter })
   }
   for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
   const mapped = left.length > 0

@@ -24,6 +24,8 @@ export interface ShareReceipt {
   readonly mapping: string
   readonly way: string
   readonly point: string | null
+  /** The drive that it was to Windows programs: `P:`. */
+  readonly drive: string | null
   readonly bytesRead: number
   readonly bytesWritten: number
 }
@@ -54,12 +56,21 @@ export interface ProgramReceipt {
   readonly timedOut: boolean
 }
 
+/** What Wine had to do with the run. */
+export interface WineReceipt {
+  readonly prefix: string
+  /** Whether its wineserver ran before; one that did sees shared mappings only. */
+  readonly server: 'started' | 'running'
+}
+
 /** The record of a run. Readers ignore members they do not know; members are only ever added. */
 export interface Receipt {
   readonly receipt: 1
   readonly run: string
   readonly program: ProgramReceipt | null
   readonly shares: readonly ShareReceipt[]
+  /** Null where no Windows program was expected. */
+  readonly wine: WineReceipt | null
   /** What `--hold-name` held. */
   readonly names: readonly NameReceipt[]
   /** Every acquisition and its undo, in the order in which they ended. */

@@ -10,7 +10,7 @@ import type { Waited } from '../seat/patience.ts'
 import { type RunEvent, type RunIo, staleLine, type StartedShare, type Survivor } from './events.ts'
 import type { Verification } from './listed.ts'
 import { published } from './published.ts'
-import { judge, type NameReceipt, type ProgramReceipt, type Receipt, type ShareReceipt } from './receipt.ts'
+import { judge, type NameReceipt, type ProgramReceipt, type Receipt, type ShareReceipt, type WineReceipt } from './receipt.ts'
 import type { Connected } from './servers.ts'
 import { Sink } from './sink.ts'
 import type { Verifier } from './verify.ts'
@@ -28,6 +28,11 @@ export class Record {
   /** The names of the run's own (`--hold-name`), and the node that holds them. */
   names: readonly NameReceipt[] = []
   node: EndNode | undefined
+  /** Servers that were told to end this machine's other sessions. */
+  readonly resets = new Set<string>()
+  wine: WineReceipt | null = null
+  /** The drives of the shares, in their order. */
+  drives: readonly (string | undefined)[] = []
   /** A connection that was lost before there was a program: what the run fails of. */
   earlyLoss: NbtrunError | undefined
   /** How long everything was held for after the last user was gone, ms. */
@@ -146,8 +151,17 @@ export class Record {
 
   /** For the line that says what the program got. */
   started(): StartedShare[] {
-    return this.#shares().map(({ share, point, mapping, way, dialect, signing, encryption }) => {
-      return { label: share, point: point ?? undefined, mapping, way, dialect, signed: signing !== null, encrypted: encryption !== null }
+    return this.#shares().map(({ share, point, drive, mapping, way, dialect, signing, encryption }) => {
+      return {
+        label: share,
+        point: point ?? undefined,
+        drive: drive ?? undefined,
+        mapping,
+        way,
+        dialect,
+        signed: signing !== null,
+        encrypted: encryption !== null,
+      }
     })
   }
 
@@ -173,6 +187,7 @@ export class Record {
       run: this.#run,
       program: this.program,
       shares: this.#shares(),
+      wine: this.wine,
       names: this.names,
       steps: scope.steps,
       waitedMs: round(this.waited.ms),
@@ -212,6 +227,7 @@ export class Record {
         mapping: this.#mapping?.kind ?? 'none',
         way: this.#mapping?.way ?? 'none',
         point: seen?.point ?? null,
+        drive: this.drives[i] ?? null,
         bytesRead: seen?.counters.bytesRead ?? 0,
         bytesWritten: seen?.counters.bytesWritten ?? 0,
         guest: session.guest || session.anonymous,

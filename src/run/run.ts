@@ -10,7 +10,7 @@ import type { Outcome, RunIo } from './events.ts'
 import { Journal } from './journal/journal.ts'
 import type { LeftNames } from './left-names.ts'
 import type { Names } from './names.ts'
-import { launch } from './launch.ts'
+import { launch, mayNeedWine } from './launch.ts'
 import { map } from './map.ts'
 import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
@@ -54,8 +54,11 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, co
     left = await reap(journal, record, io, names)
     await takeSeats(scope, settings, record, io, control.cancelled, { journal, names })
     void left?.reap() // not before: the login may need the same entries
-    const mapping = await map(scope, record, { settings, runId, io, journal })
-    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control })
+    const wine = mayNeedWine(settings, words) ? new (await import('./wine.ts')).WineSide({ settings, io, journal, record }) : undefined
+    const kind = (await wine?.mappingFor(settings.mapping)) ?? settings.mapping
+    const mapping = await map(scope, record, { settings, kind, isBystander: wine?.isBystander, runId, io, journal })
+    const own = names?.without(descriptors) ?? descriptors
+    const launched = await launch(scope, record, mapping, { settings, words, runId, io, descriptors: own, control, wine, journal })
     outcome = await untilOver(record, mapping, launched, settings, control)
     control.throwIfAborted()
   } catch (thrown) {
@@ -89,7 +92,7 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
   void sweepLines(env['XDG_RUNTIME_DIR'])
   if (place === undefined) return undefined
-  const options = { by, runtimeDir: env['XDG_RUNTIME_DIR'], connectionsFell: false }
+  const options = { by, env, connectionsFell: false }
   const filed = place.list()
   for (const reaped of await reapPlace(place, filed, options)) record.tell({ type: 'reaped', ...reaped })
   const dead = withNames(filed)

@@ -46,5 +46,5 @@ function spoken({ name }: Step): string {
   if (name === 'name service') return name
   const [what = name] = name.split(' ')
   const of = name.slice(what.length + 1)
-  return { TREE_DISCONNECT: of, LOGOFF: 'session', FIN: 'connection', RELEASE: of }[what] ?? what
+  return { TREE_DISCONNECT: of, LOGOFF: 'session', FIN: 'connection', RELEASE: of, drive: of }[what] ?? what
 }

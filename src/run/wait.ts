@@ -19,7 +19,7 @@ const TIME_LIMIT_EXIT = 124
 const STUCK: Exit = { code: null, signal: null }
 
 /** Waits for the program, for all it started unless told otherwise, and for the grace. */
-export async function untilOver(record: Record, mapping: Mapping, { program, name }: Launched, settings: Settings, control: Control): Promise<Outcome> {
+export async function untilOver(record: Record, mapping: Mapping, { program, name, wine }: Launched, settings: Settings, control: Control): Promise<Outcome> {
   const limitMs = settings['time-limit']
   const limit = new TimeLimit(limitMs, () => {
     record.timedOut(name, limitMs ?? 0)
@@ -29,7 +29,12 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
   control.ending()
   record.exited(name, exit)
   const forAll = settings['wait-for'] === 'tree'
-  if (forAll) await Promise.race([untilUnused(record, mapping, name), limit.enforced, control.enforced])
+  const over = new AbortController()
+  if (forAll) {
+    wine?.hasten(mapping, over.signal)
+    await Promise.race([untilUnused(record, mapping, name), limit.enforced, control.enforced])
+  }
+  over.abort()
   limit.lift()
   const graceMs = settings.grace ?? (mapping.kind === 'private' ? 0 : DEFAULT_GRACE_MS)
   record.tell({ type: 'unused', program: name, exit: exit.code, signal: exit.signal, graceMs })

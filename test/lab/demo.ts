@@ -107,7 +107,7 @@ async function act(stage: Stage, say: Say, ...program: readonly string[]): Promi
 /** A Windows program from the share, in a Wine of the demo's own. */
 async function windowsAct(stage: Stage, prefix: string, say: Say): Promise<boolean> {
   say('\nThe same with a Windows program; first Wine sets itself up, which takes a while.')
-  const env = await setUpWine(prefix, stage.start)
+  const env = await setUpWine(prefix)
   const kind = await makeExe(join(stage.server.diskPath('app'), 'hello.exe'))
   const before = await count(stage.server, say, 'before')
   const words = [...stage.command, 'hello.exe', ...(kind === 'hello' ? ['/month:10'] : [])]

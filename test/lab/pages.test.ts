@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { isMachineRoot } from './packages.ts'
-import { type Lab, startLab } from './index.ts'
+import { type Lab, missing, setUpWine, startLab } from './index.ts'
 import { here, noLab, nothingLeftHere } from './nbtrun.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -29,8 +29,9 @@ function commandsOf(page: string): Shown[] {
 const COMMANDS = PAGES.flatMap(commandsOf)
 
 /** Every command of the pages runs as it is printed, against servers of these names, in a fresh home. */
-describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the machine'), timeout: 280_000 }, () => {
+describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the machine'), timeout: 800_000 }, () => {
   let lab: Lab
+  let wine: Record<string, string> = {}
   before(async () => {
     const writable = ['read only = no']
     lab = await startLab({ servers: { srv: { shares: { payroll: writable, data: writable } }, files: { shares: { data: writable } } }, clients: ['client1'] })
@@ -45,6 +46,9 @@ describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the m
         writeFileSync(path, '#!/bin/sh\nexit 0\n')
         chmodSync(path, 0o777)
       }
+  })
+  before(async () => {
+    if (missing('wine') === false) wine = await setUpWine(here(lab, 'prefix'))
   })
   after(() => lab?.dispose())
 
@@ -75,14 +79,14 @@ describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the m
   test('have commands', () => assert.ok(COMMANDS.length > 25, `${COMMANDS.length}`))
 
   for (const { page, line } of COMMANDS)
-    test(`${page}: ${line.replace(/\s+#.*$/, '')}`, async () => {
+    test(`${page}: ${line.replace(/\s+#.*$/, '')}`, { skip: /=P:|\{drive\}/.test(line) && missing('wine') }, async () => {
       const folder = home()
       // a machine of these lines: its own /mnt, no DOSBox, and the address of this lab's server
       const typed = line.replace('/usr/bin/dosbox', '/bin/cat').replace(/10\.0\.0\.[25]/, lab.host('srv').address)
       const machine = `mount -t tmpfs none /mnt && mkdir /mnt/app /mnt/data && cd '${folder}' && exec bash -c "$1"`
       const { code, stderr } = await lab.run('client1', ['unshare', '--mount', 'sh', '-c', machine, 'sh', typed], {
         // who is asked for a password on a terminal has it in a file here
-        env: { HOME: folder, ...(/-A|--auth-file|profile/.test(line) ? {} : { NBTRUN_OPT_PASSWORD_FILE: join(folder, 'password') }) },
+        env: { ...wine, HOME: folder, ...(/-A|--auth-file|profile/.test(line) ? {} : { NBTRUN_OPT_PASSWORD_FILE: join(folder, 'password') }) },
         stdin: 'ignore',
       })
       assert.equal(code, 0, stderr)

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { cell, wireOptions } from './cell.ts'
 import { type Lab, makeExe, missing, type Outcome, setUpWine, useLab } from './index.ts'
 import { type Call, here, nbtrun, nbtrunReceipt, noLab, nothingLeft, script, type WithReceipt } from './nbtrun.ts'
+import { untilGone } from './watch.ts'
 
 for (const bare of [false, true])
   describe(`a program on the share${bare ? ', without -- before it' : ''}`, { skip: noLab }, () => {
@@ -123,29 +124,39 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
     async () => {
       lab = await useLab()
       await makeExe(join(lab.server().diskPath('app'), 'hello.exe'))
-      env = await setUpWine(here(lab, 'prefix'), (argv, options) => lab.run('client1', argv, options))
+      env = await setUpWine(here(lab, 'prefix'))
     },
-    { timeout: 60_000 },
+    { timeout: 280_000 },
   )
   after(() => nothingLeft(lab))
 
   for (const bare of [false, true]) {
-    test(`is run by wine, with its words and its exit code${bare ? ', without -- before it' : ''}`, { timeout: 60_000 }, async () => {
+    test(`is run by wine, with its words and its exit code${bare ? ', without -- before it' : ''}`, { timeout: 280_000 }, async () => {
       const { code, stdout, stderr } = await nbtrun(lab, ['{mount}/hello.exe', 'a b', '/exit:42'], { env, bare })
       assert.equal(code, 42, stderr)
       assert.match(stdout, /^a b\r$/m)
     })
   }
 
-  test('is refused while a wineserver of the prefix runs outside, with its pid and the cure', { timeout: 60_000 }, async () => {
+  test('finds a wineserver that runs already: a private mapping is refused, with its pid and the cure, and without a word the mapping is shared', {
+    timeout: 280_000,
+  }, async () => {
     await lab.run('client1', ['wineserver', '--persistent'], { env, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
     try {
       const [server] = lab.processes('client1')
-      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env })
+      const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env, options: ['--mapping', 'private'] })
       assert.equal(code, 125)
-      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*wineserver -k[^\\n]*\\n$`))
+      assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*--wine-prefix[^\\n]*\\n$`))
+      const said = here(lab, 'said')
+      const words = openSync(said, 'w') // Wine's services keep what a program has open: a pipe would not end
+      const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], { env, options: ['-v', '--grace', '0'], stdio: ['ignore', 'ignore', words] })
+      closeSync(words)
+      assert.equal(shared.code, 7)
+      assert.match(readFileSync(said, 'utf8'), new RegExp(`^nbtrun: a wineserver of .* runs already \\(pid ${server}\\); with a shared mapping`, 'm'))
+      assert.deepEqual([shared.receipt.shares[0]?.mapping, shared.receipt.wine?.server], ['shared', 'running'])
     } finally {
       await lab.run('client1', ['wineserver', '--kill'], { env })
+      await untilGone(lab)
     }
   })
 })

@@ -43,7 +43,7 @@ export async function run(given: Given): Promise<void> {
   if (target !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
   const after = sessions()
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
-  const options = { by: randomBytes(4).toString('hex'), runtimeDir: process.env['XDG_RUNTIME_DIR'], connectionsFell: true }
+  const options = { by: randomBytes(4).toString('hex'), env: process.env, connectionsFell: true }
   const place = Place.find(process.env)
   const names = place === undefined ? [] : await new LeftNames(place, options.by, withNames(place.list())).reap()
   const reaped = [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...(place === undefined ? [] : await reapPlace(place, place.list(), options))]
@@ -54,7 +54,7 @@ export async function run(given: Given): Promise<void> {
     ended,
     left,
     untouched,
-    places: await sweepLines(options.runtimeDir),
+    places: await sweepLines(process.env['XDG_RUNTIME_DIR']),
   }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
 }

@@ -24,8 +24,8 @@ function since({ began }: Known): string {
   return began === null ? '?' : began.slice(0, 19).replace('T', ' ')
 }
 
-function holds({ state, shares, sessions, mounts, folders, names }: Known): string {
+function holds({ state, shares, sessions, mounts, drives, folders, names }: Known): string {
   if (state !== 'dead') return [...shares, ...names.map(({ name }) => name)].join(', ')
   const named = names.map(({ name, wins }) => `the name ${name} at ${wins.join(', ')}`)
-  return [...named, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...folders].join(', ')
+  return [...named, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...drives, ...folders].join(', ')
 }

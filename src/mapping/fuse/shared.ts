@@ -6,7 +6,7 @@ import { Devices } from './devices.ts'
 import { impossible, requireFuse } from './failures.ts'
 import { isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
-import { openedBy } from './opened.ts'
+import { openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
 import { runTool } from './run-tool.ts'
@@ -17,6 +17,8 @@ export interface SharedOptions extends FuseMappingOptions {
   readonly runId: string
   /** What happened at the end that somebody should know. */
   readonly warn: (message: string) => void
+  /** What the program may start and that is not its own: it counts only while it has a file of the mapping open. */
+  readonly isBystander?: ((pid: number) => Promise<boolean>) | undefined
   /** This process is another program's: it keeps its memory, and its own orphans. */
   readonly embedded?: boolean | undefined
 }
@@ -43,6 +45,7 @@ export async function openShared({
   killAfterMs,
   warn,
   onMount = () => {},
+  isBystander,
   embedded = false,
 }: SharedOptions): Promise<Mapping> {
   signal.throwIfAborted()
@@ -55,7 +58,10 @@ export async function openShared({
     native?.becomeSubreaper()
     native?.hideMemory() // in a namespace of its own the program could not look into it
   }
-  const followers = new Followers(runId, native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury })
+  const followers = new Followers(runId, {
+    subreaper: native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury },
+    isBystander: async pid => (await isBystander?.(pid)) === true && !(await hasOpen(pid, points)),
+  })
   const devices = new Devices(blocking)
   const guardian = await Guardian.start(killAfterMs, { paths: points.map(point => point.path), detachWords: mounter.detachWords })
   guardian.watch({ runId })
@@ -149,6 +155,11 @@ class Shared implements Mapping {
     await Promise.all([this.#guardian.leave(), this.#devices.end()])
     return how
   }
+}
+
+async function hasOpen(pid: number, points: readonly Point[]): Promise<boolean> {
+  for (const { path } of points) if ((await openBelow(pid, path)).length > 0) return true
+  return false
 }
 
 /** Names what is open, and who has it open. */

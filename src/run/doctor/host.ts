@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import { findProgram } from '../../app/find.ts'
-import { refuseWineserverOutside } from '../../app/wineserver.ts'
+import { winePrefix } from '../../app/wine/prefix.ts'
+import { serverOutside, wineserverOf } from '../../app/wine/server.ts'
 import { asError, NbtrunError } from '../../base/errors.ts'
 import { failureOf, requireFuse, settingsOfNamespaces, type Reason } from '../../mapping/fuse/failures.ts'
 import { loadNative } from '../../mapping/fuse/native.ts'
@@ -102,11 +103,9 @@ export const HOST: readonly Check[] = [
     } catch {
       return note('not installed: Windows programs cannot be started', 'WINE_MISSING')
     }
-    try {
-      refuseWineserverOutside(env)
-    } catch (thrown) {
-      return failed(thrown, undefined, 'note')
-    }
+    const prefix = winePrefix(env)
+    const pid = await wineserverOf(prefix)
+    if (pid !== undefined) return failed(serverOutside(prefix, pid, 'Windows programs of it get a shared one'), undefined, 'note')
     const version = await firstLine([path, '--version'], signal, env)
     return ok(version === '' ? path : version, { path, version })
   }),

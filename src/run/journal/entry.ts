@@ -1,3 +1,4 @@
+import type { DriveChange } from '../../app/wine/drive.ts'
 import type { NodeType } from '../../nbt/name-packets.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
 import type { Origin } from './origin.ts'
@@ -41,6 +42,8 @@ export type Line =
   /** `device` as in proc_pid_mountinfo(5), `0:57`. */
   | { readonly what: 'mount'; readonly path: string; readonly device: string }
   | { readonly what: 'no-mount'; readonly path: string }
+  | ({ readonly what: 'drive' } & DriveChange)
+  | { readonly what: 'no-drive'; readonly prefix: string; readonly letter: string }
   | NameLine
   | ({ readonly what: 'no-name' } & NetbiosName)
 
@@ -62,6 +65,8 @@ export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
   readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  /** Drives of Wine prefixes. */
+  readonly drives: readonly DriveChange[]
   readonly names: readonly NameLine[]
 }
 
@@ -81,6 +86,7 @@ export function parseEntry(text: string): Entry {
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
   const mounts = new Map<string, { path: string; device: string }>()
+  const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
   for (const line of lines) {
     if (!isLine(line)) continue
@@ -103,6 +109,12 @@ export function parseEntry(text: string): Entry {
       case 'no-mount':
         mounts.delete(line.path)
         break
+      case 'drive':
+        drives.set(driveKey(line), line)
+        break
+      case 'no-drive':
+        drives.delete(driveKey(line))
+        break
       case 'name':
         names.set(nameId(line), line)
         break
@@ -112,13 +124,17 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const held = { sessions: [...sessions.values()], folders: [...folders], mounts: [...mounts.values()], names: [...names.values()] }
-  return { journal, run, origin, began, shares, program, ...held }
+  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()] }
+  return { journal, run, origin, began, shares, program, sessions: [...sessions.values()], ...local, names: [...names.values()] }
 }
 
 /** The same text for the same name; without `nbt`, which a run does not load for nothing. */
 export function nameId({ text, suffix, scope }: NetbiosName): string {
   return JSON.stringify([text, suffix, scope])
+}
+
+export function driveKey({ prefix, letter }: Pick<DriveChange, 'prefix' | 'letter'>): string {
+  return `drive ${letter} ${prefix}`
 }
 
 function json(text: string): unknown {
@@ -139,6 +155,8 @@ const number = (value: unknown): boolean => typeof value === 'number' && Number.
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const sessionId = like(/^[0-9a-f]{1,16}$/)
+const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
+const letter = like(/^[abd-y]:$/)
 const addresses = (value: unknown): boolean => Array.isArray(value) && value.length <= 64 && value.every(like(/^(\d{1,3}\.){3}\d{1,3}$/))
 const NAME: Shape = {
   text: like(/^[\0-\xff]{1,15}$/),
@@ -170,6 +188,18 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-folder': { path },
   mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
   'no-mount': { path },
+  drive: {
+    prefix: path,
+    letter,
+    // no part of it leads out of the folder
+    unc: orNull(like(/^unc(\/(?!\.{1,2}(\/|$))[^/\0]{1,255}){2,32}$/s)),
+    point: path,
+    typed: value => typeof value === 'boolean',
+    letterBefore: orNull(text),
+    uncBefore: orNull(text),
+    typeBefore: orNull(like(/^[\x20-\x21\x23-\x5b\x5d-\x7e]{0,100}$/)),
+  },
+  'no-drive': { prefix: path, letter },
   name: { ...NAME, addresses, wins: addresses, node: like(/^[BPMH]$/), at: number },
   'no-name': NAME,
 }

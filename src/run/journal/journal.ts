@@ -1,9 +1,10 @@
 import { closeSync, fdatasync, fdatasyncSync, fsync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
+import type { DriveChange } from '../../app/wine/drive.ts'
 import { asError, errnoOf } from '../../base/errors.ts'
 import { within } from '../../base/time.ts'
-import { type Head, type Line, type NameLine, nameId, type SessionLine } from './entry.ts'
+import { driveKey, type Head, type Line, type NameLine, nameId, type SessionLine } from './entry.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
@@ -122,6 +123,14 @@ export class Journal {
 
   mountsGone(): void {
     this.#giveAll('mount')
+  }
+
+  drive(change: DriveChange): void {
+    this.#take({ what: 'drive', ...change }, driveKey(change))
+  }
+
+  driveGone({ prefix, letter }: DriveChange): void {
+    this.#give({ what: 'no-drive', prefix, letter }, driveKey({ prefix, letter }))
   }
 
   /** Takes the entry off the disk, unless something in it was not given back: that is for the next run. `noSessions`: the servers said that they have none. */

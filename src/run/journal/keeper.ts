@@ -68,14 +68,14 @@ export class Keeper implements SessionBook {
   /** What the login did not end is left to others. */
   settled(): void {
     for (const claimed of new Set(this.#orphans.values())) {
-      const { sessions, folders, mounts } = claimed.entry
+      const { sessions, folders, mounts, drives } = claimed.entry
       const names = namesLeft(claimed.entry)
       const gone = sessions.filter(line => this.#ended.has(idOf(line)))
       const left = held({ sessions: sessions.filter(line => !gone.includes(line)) })
       this.#journal.place?.settle(
         claimed,
         gone.map(({ id }) => ({ what: 'no-session', id })),
-        left.length + folders.length + mounts.length + names.length === 0,
+        left.length + folders.length + mounts.length + drives.length + names.length === 0,
       )
     }
     this.#orphans.clear()

@@ -19,6 +19,8 @@ export interface Known {
   readonly shares: readonly string[]
   readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
   readonly mounts: readonly string[]
+  /** Of Wine: `P: of /home/alice/.wine`. */
+  readonly drives: readonly string[]
   readonly folders: readonly string[]
   /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */
   readonly names: readonly { readonly name: string; readonly addresses: readonly string[]; readonly wins: readonly string[] }[]
@@ -30,12 +32,12 @@ export function known(env: Readonly<Record<string, string | undefined>>): readon
   return all.map(knownOf).sort((a, b) => (a.began ?? '').localeCompare(b.began ?? ''))
 }
 
-const NOTHING = { sessions: [], mounts: [], folders: [], names: [] }
+const NOTHING = { sessions: [], mounts: [], drives: [], folders: [], names: [] }
 
 function knownOf({ name, entry, verdict }: Filed): Known {
   const told = { run: name.split('~', 1)[0] ?? name, state: verdict.state, why: verdict.state === 'unknown' ? verdict.why : null }
   if (entry === undefined) return { ...told, pid: null, host: null, began: null, program: null, shares: [], ...NOTHING }
-  const { origin, began, program, shares, mounts, folders, names } = entry
+  const { origin, began, program, shares, mounts, drives, folders, names } = entry
   return {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
@@ -45,6 +47,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     shares,
     sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
     mounts: mounts.map(({ path }) => path),
+    drives: drives.map(({ prefix, letter }) => `${letter.toUpperCase()} of ${prefix}`),
     folders,
     names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
   }

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endLine, givenBackLine, receiptText, startLines, survivorsLine } from '../../../src/cli/lines.ts'
+import { endLine, givenBackLine, receiptText, startLines, survivorsLine, wineLine } from '../../../src/cli/lines.ts'
 
-const share = { label: '//srv/app', point: '/run/user/1000/nbtrun/7f3a', mapping: 'private', way: 'b2', dialect: '3.1.1', signed: true, encrypted: false }
+const share = {
+  label: '//srv/app',
+  point: '/run/user/1000/nbtrun/7f3a',
+  drive: undefined,
+  mapping: 'private',
+  way: 'b2',
+  dialect: '3.1.1',
+  signed: true,
+  encrypted: false,
+}
 
 test('the start says where each share is, and for whom', () => {
   const line = (change: object): string | undefined => startLines({ program: 'app.exe', shares: [{ ...share, ...change }] })[0]
@@ -12,7 +21,17 @@ test('the start says where each share is, and for whom', () => {
     '//srv/app is at /run/user/1000/nbtrun/7f3a, for all of this user (SMB 3.1.1, encrypted, way c)',
   )
   assert.equal(line({ mapping: 'none', point: undefined, signed: false }), '//srv/app is held for app.exe (SMB 3.1.1, not signed)')
+  assert.equal(line({ drive: 'P:' }), '//srv/app is at P: (/run/user/1000/nbtrun/7f3a), for app.exe alone (SMB 3.1.1, signed, way b2)')
   assert.equal(startLines({ program: 'a', shares: [share, share] }).length, 2)
+})
+
+test('the wineserver that is there decides what is mapped', () => {
+  const event = { type: 'wine', prefix: '/p', server: undefined, mapping: 'private' } as const
+  assert.equal(wineLine(event), 'no wineserver of /p runs; the program starts its own, with a private mapping')
+  assert.equal(
+    wineLine({ ...event, server: 7, mapping: 'shared' }),
+    'a wineserver of /p runs already (pid 7); with a shared mapping it sees the share, as a local disk',
+  )
 })
 
 test('the end says who is gone, how, and what is waited for', () => {
@@ -60,10 +79,12 @@ test('a receipt is one fact a line', () => {
         mapping: 'private',
         way: 'b2',
         point: '/m',
+        drive: 'P:',
         bytesRead: 1048576,
         bytesWritten: 0,
       },
     ],
+    wine: { prefix: '/home/alice/.wine', server: 'started' as const },
     names: [{ name: 'PAYROLL<20>', addresses: ['10.0.0.7'], server: '10.0.0.2', broadcast: true, defended: true, lost: null }],
     steps: [{ phase: 'teardown', name: 'LOGOFF', ok: true, status: 'STATUS_SUCCESS', atMs: 5230.1, ms: 0.4 }],
     heldMs: 5231,
@@ -83,7 +104,7 @@ test('a receipt is one fact a line', () => {
     'receipt of run 7f3a',
     '  program /m/app.exe (pid 4711): exit code 0',
     '  //srv/app on 10.0.0.5 (dns), tcp:445, SMB 3.1.1, signed AES-GMAC',
-    '    private mapping (b2) at /m, 1048576 bytes read, 0 written',
+    '    private mapping (b2) at P:, /m, 1048576 bytes read, 0 written',
     '  name PAYROLL<20> for 10.0.0.7 at 10.0.0.2 and by broadcast',
     '  5.2 s: teardown LOGOFF, STATUS_SUCCESS (0.4 ms)',
     '  still running: helper (12) with log, d/x open',

@@ -34,6 +34,7 @@ test('what is not given has its fallback', () => {
     'dry-run': false,
     'program-from': undefined,
     'no-expand': false,
+    'wine-prefix': undefined,
     mapping: 'auto',
     transport: 'auto',
     port: undefined,
@@ -50,6 +51,7 @@ test('what is not given has its fallback', () => {
     server: undefined,
     'auth-level': 'ntlmv2',
     'smb1-login': 'auto',
+    'reset-client': false,
     signing: 'auto',
     'signing-algorithms': undefined,
     encrypt: false,
@@ -149,7 +151,8 @@ test('every option has its variable', () => {
   }
   for (const [name, { kind, arg }] of ROWS) {
     const text = samples[name] ?? (kind === 'one' ? (arg === 'NAME' ? 'N' : '7') : '1')
-    const s = resolve(name === 'share' ? {} : { share: ['//srv/app'] }, { [envName(name)]: text }, '/')
+    const smb1 = name === 'reset-client' ? { NBTRUN_OPT_MIN_DIALECT: 'NT1' } : {} // means nothing without
+    const s = resolve(name === 'share' ? {} : { share: ['//srv/app'] }, { [envName(name)]: text, ...smb1 }, '/')
     assert.equal(s.given[name], 'env', name)
     assert.notDeepEqual(s[name], { one: undefined, many: [], flag: false, count: 0 }[kind], name)
   }
@@ -192,6 +195,8 @@ test('a range of dialects has both its ends, one at least, and SMB1 only when as
   assert.equal(from(S)['min-dialect'], '2.0.2')
   for (const smb1 of ['NT1', 'nt1', '1.0', '1', 'smb1']) assert.equal(from(`${S} --min-dialect ${smb1}`)['min-dialect'], 'NT1')
   assert.throws(() => from(`${S} --max-dialect NT1`), { message: '--min-dialect 2.0.2 is above --max-dialect NT1' })
+  assert.equal(from(`${S} --server nt4 --reset-client`)['reset-client'], true)
+  assert.throws(() => from(`${S} --reset-client`), { code: 'USAGE', message: '--reset-client is for SMB1, which is not allowed here' })
   assert.throws(() => from(`${S} --max-dialect 3`), { message: '--max-dialect must be NT1 or 2.0.2 or 2.1 or 3.0 or 3.0.2 or 3.1.1, not 3' })
 })
 
@@ -249,13 +254,16 @@ test('--mount says the point of a single share', () => {
   assert.equal(from(`${S} --mount /mnt`).share[0]?.point, '/mnt')
   assert.equal(from(`${S} --mount sub/dir`).share[0]?.point, '/users/alice/sub/dir')
   assert.equal(from(`${S} --mount ../x/`).share[0]?.point, '/users/x')
+  const both = from(`${S}=p: --mount /mnt`).share[0]
+  assert.deepEqual([both?.point, both?.drive], ['/mnt', 'P:'], 'a folder of this machine, and a drive for Windows programs')
+  assert.deepEqual([from(`${S} --mount p:`).share[0]?.point, from(`${S} --mount p:`).share[0]?.drive], [undefined, 'P:'])
   assert.throws(() => from(`${S} ${S} --mount /mnt`), { message: '--mount is for a single share' })
   assert.throws(() => from(`${S}=/a --mount /mnt`), { message: '//srv/app has two points: /a and /mnt' })
 })
 
 test('points must be usable', () => {
-  assert.throws(() => from(`${S}=P:`), { code: 'POINT_UNUSABLE', message: /asks for drive P:/ })
-  assert.throws(() => from(`${S} --mount p:`), { code: 'POINT_UNUSABLE' })
+  assert.throws(() => from(`${S}=P: --mapping none`), { code: 'USAGE', message: '//srv/app has a point, but --mapping none shows no files' })
+  assert.throws(() => from('--share //srv/a=p: --share //srv/b=P:'), { code: 'USAGE', message: 'two shares have the drive P:' })
   assert.throws(() => from(`${S}=/a --mapping none`), { code: 'USAGE' })
   assert.throws(() => from('--share //srv/a=/m --share //srv/b=/m/'), { message: 'two shares have the point /m' })
 })

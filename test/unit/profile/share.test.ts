@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { share } from '../../../src/profile/share.ts'
 
-const plain = { host: 'srv', share: 'app', folder: '', point: undefined, label: '//srv/app' }
+const plain = { host: 'srv', share: 'app', folder: '', point: undefined, drive: undefined, label: '//srv/app' }
 
 test('a share is written in three ways', () => {
   for (const text of ['//srv/app', '\\\\srv\\app', 'smb://srv/app', 'SMB://srv/app', '//srv/app/', '\\\\srv\\app\\', '//srv\\app'])
@@ -22,18 +22,18 @@ test('percent signs mean something in smb:// only', () => {
 })
 
 test('the point stands after the last equals sign before an absolute path or a drive letter', () => {
-  const table: [string, string | undefined, string, string][] = [
+  const table: [string, string | undefined, string, string, string?][] = [
     ['//srv/app=/mnt/app', '/mnt/app', 'app', ''],
     ['\\\\srv\\app=/mnt/a=b', '/mnt/a=b', 'app', ''],
     ['//srv/app/x=y=/mnt', '/mnt', 'app', 'x=y'],
-    ['//srv/app=p:', 'P:', 'app', ''],
-    ['//srv/app/dir=P:', 'P:', 'app', 'dir'],
+    ['//srv/app=p:', undefined, 'app', '', 'P:'],
+    ['//srv/app/dir=P:', undefined, 'app', 'dir', 'P:'],
     ['//srv/app=C:\\mnt', 'C:\\mnt', 'app', ''],
     ['//srv/app/x=y', undefined, 'app', 'x=y'],
   ]
-  for (const [text, point, name, folder] of table) {
+  for (const [text, point, name, folder, drive] of table) {
     const got = share(text)
-    assert.deepEqual([got.point, got.share, got.folder], [point, name, folder], text)
+    assert.deepEqual([got.point, got.share, got.folder, got.drive], [point, name, folder, drive], text)
   }
   assert.throws(() => share('//srv/app=/a=/b'), { code: 'USAGE' }, 'no share has an equals sign in its name')
   assert.throws(() => share('//srv/app=mnt'), { code: 'USAGE', message: 'must be //server/share, or //server/share=/absolute/folder, not //srv/app=mnt' })

@@ -19,7 +19,7 @@ test("a signal that comes while the program is being started is the program's", 
     const got: NodeJS.Signals[] = []
     process.emit('SIGTERM', 'SIGTERM')
     assert.equal(control.cancelled.aborted, true)
-    control.running({ pid: 1, exited: new Promise(() => {}), kill: signal => got.push(signal) > 0 }, mapping)
+    control.running({ pid: 1, exited: new Promise(() => {}), kill: signal => got.push(signal) > 0 }, mapping, undefined)
     assert.deepEqual(got, ['SIGTERM'])
     process.emit('SIGHUP', 'SIGHUP')
     assert.deepEqual(got, ['SIGTERM', 'SIGHUP'])

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -47,7 +48,7 @@ function dead(run: string, lines: readonly object[] = [], origin: Partial<Origin
   writeFileSync(file, [head, ...lines].map(line => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 })
   return file
 }
-const reap = (connectionsFell = false) => reapPlace(place(), place().list(), { by: '0000000f', runtimeDir: env.XDG_RUNTIME_DIR, connectionsFell })
+const reap = (connectionsFell = false) => reapPlace(place(), place().list(), { by: '0000000f', env, connectionsFell })
 const files = (): string[] => readdirSync(place().path)
 
 test('an entry is private, says what is held and no more, and goes when all was given back', async () => {
@@ -351,4 +352,29 @@ test('a name line that is none is passed over', () => {
     dead('0000000b', [{ what: 'name', ...claim, at: 1, ...good }])
     assert.equal(read(), 1, JSON.stringify(good))
   }
+})
+
+test('a drive of a Wine prefix is put back by what the entry says was there, and nothing of a prefix is touched that somebody changed since', async () => {
+  const prefix = join(base, 'prefix')
+  const devices = join(prefix, 'dosdevices')
+  mkdirSync(join(devices, 'unc', 'srv'), { recursive: true })
+  const registry = (type: string): string => `WINE REGISTRY Version 2\n\n[Software\\\\Wine\\\\Drives] 1\n"q:"="${type}"\n`
+  writeFileSync(join(prefix, 'system.reg'), registry('network'))
+  symlinkSync('unc/srv/app', join(devices, 'q:'))
+  symlinkSync('/run/x', join(devices, 'unc', 'srv', 'app'))
+  const drive = { what: 'drive', prefix, letter: 'q:', unc: 'unc/srv/app', point: '/run/x', typed: true }
+  const before = { letterBefore: '/usr', uncBefore: null, typeBefore: 'hd' }
+  dead('000000d1', [{ ...drive, ...before }])
+  assert.deepEqual(await reap(), [{ dead: '000000d1', gone: [`drive Q: of ${prefix}`], left: [] }])
+  assert.deepEqual([readdirSync(devices), readlinkSync(join(devices, 'q:'))], [['q:'], '/usr'])
+  assert.equal(readFileSync(join(prefix, 'system.reg'), 'utf8'), registry('hd'))
+  dead('000000d2', [{ ...drive, ...before, letterBefore: null, typeBefore: null }])
+  await reap()
+  assert.deepEqual([readlinkSync(join(devices, 'q:')), readFileSync(join(prefix, 'system.reg'), 'utf8')], ['/usr', registry('hd')])
+  dead('000000d3', [{ ...drive, ...before, unc: 'unc/../../app' }])
+  assert.deepEqual((await reap())[0]?.gone ?? [], [], 'a line that leads out of the prefix is none')
+  assert.deepEqual(
+    files().filter(name => name.startsWith('000000d')),
+    [],
+  )
 })

@@ -1,0 +1,97 @@
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { NbtrunError } from '../../base/errors.ts'
+import { pause } from '../../base/time.ts'
+import type { Manner } from '../tree.ts'
+
+// No look at a process blocks this one: it may be executing a program of a mapping that we serve, and keeps who looks waiting until we answered.
+
+/**
+ * The pid of the prefix's running wineserver. Its working folder is named after device and inode of the prefix; where that folder lies
+ * (`/tmp/.wine-UID`, `/tmp/wine-XXXXXX`) differs between distributions.
+ */
+export async function wineserverOf(prefix: string): Promise<number | undefined> {
+  const at = await stat(prefix).catch(() => undefined)
+  if (at === undefined) return undefined
+  const folder = `server-${at.dev.toString(16)}-${at.ino.toString(16)}`
+  for (const pid of (await readdir('/proc')).map(Number)) if (Number.isInteger(pid) && basename(await linkOf(pid, 'cwd')) === folder) return pid
+  return undefined
+}
+
+/** The error of a run whose wineserver would not see its share: it opens the files for the programs, and one outside of a private mapping finds none. */
+export function serverOutside(prefix: string, pid: number, hint: string, mapping = 'a private'): NbtrunError {
+  return new NbtrunError('WINESERVER_OUTSIDE', `a wineserver of ${prefix} runs already (pid ${pid}) and would not see ${mapping} mapping`, {
+    hint,
+    facts: { pid, prefix },
+  })
+}
+
+/** Whether a process sees something of nbtrun mounted at `point`. proc_pid_mountinfo(5) */
+export async function seesMapping(pid: number, point: string): Promise<boolean> {
+  const escaped = point.replace(/[ \t\n\\]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '')
+  return mounts.split('\n').some(line => line.split(' ')[4] === escaped && line.includes(' - fuse.nbtrun '))
+}
+
+/** Whether a wineserver serves nobody: each of its clients has a socket to it, and one more is for those who come. */
+async function isIdle(pid: number): Promise<boolean> {
+  let sockets = 0
+  for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) if ((await linkOf(pid, `fd/${fd}`)).startsWith('socket:')) sockets++
+  return sockets === 1
+}
+
+/** A look this long after another one finds the same: nobody was just coming or going, ms. */
+const TWICE_MS = 100
+
+/**
+ * Ends the prefix's wineserver once it serves nobody: by itself it waits some seconds for whoever comes, and holds the mapping meanwhile. TERM has it write the
+ * registry first. `isOurs`: one that others started is theirs. Resolves when the signal aborts or the server is gone.
+ */
+export async function endIdleServer(prefix: string, isOurs: (pid: number) => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  for (let before: number | undefined; !signal.aborted; await pause(TWICE_MS, signal)) {
+    const pid = await wineserverOf(prefix)
+    if (pid === undefined) return
+    const idle = await isIdle(pid)
+    if (idle && before === pid && (await isOurs(pid))) {
+      try {
+        process.kill(pid, 'SIGTERM')
+      } catch {} // it was just going
+    }
+    before = idle ? pid : undefined
+  }
+}
+
+/** What Wine starts for itself, which goes when the last program has gone. */
+const OWN = new Set(['services.exe', 'winedevice.exe', 'plugplay.exe', 'svchost.exe', 'rpcss.exe', 'explorer.exe', 'conhost.exe', 'wineboot.exe'])
+
+/**
+ * How processes of Wine are ended. INT comes to a program as Ctrl-C, while TERM ends it without a word; the wineserver would take all of them along, and by
+ * TERM, not by KILL, it writes the registry first.
+ */
+export const MANNER: Manner = {
+  ask: async pid => ({ server: undefined, own: undefined, program: 'SIGINT' as const, none: 'SIGTERM' as const })[await roleOf(pid)],
+  end: async pid => ((await roleOf(pid)) === 'server' ? 'SIGTERM' : 'SIGKILL'),
+}
+
+/** Whether a process is the wineserver or one that it starts for itself. */
+export async function isWines(pid: number): Promise<boolean> {
+  const role = await roleOf(pid)
+  return role === 'server' || role === 'own'
+}
+
+/** What a process is to Wine. What it runs is Wine's loader; its name is that of the program. */
+async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none'> {
+  const file = basename(await linkOf(pid, 'exe'))
+  if (file.startsWith('wineserver')) return 'server'
+  if (!/^wine(32|64)?(-preloader)?(-\w+)?$/.test(file)) return 'none'
+  return OWN.has(await nameOf(pid)) ? 'own' : 'program'
+}
+
+async function nameOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
+}
+
+/** Empty where it is gone, or not ours to look at. */
+function linkOf(pid: number, name: string): Promise<string> {
+  return readlink(`/proc/${pid}/${name}`).catch(() => '')
+}

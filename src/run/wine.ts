@@ -1,0 +1,161 @@
+import { resolve } from 'node:path'
+import { driveName, type DriveChange, giveDriveBack, takeDrive, type WineTool } from '../app/wine/drive.ts'
+import { fromWindows, type SeenDrive, toWindows } from '../app/wine/paths.ts'
+import { isPrefix, winePrefix } from '../app/wine/prefix.ts'
+import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverOf } from '../app/wine/server.ts'
+import { makePrefix, noWine } from '../app/wine/tools.ts'
+import type { Scope } from '../base/scope.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import type { Settings } from '../profile/settings.ts'
+import type { Share } from '../profile/share.ts'
+import { drivesOf, wineTool } from './drives.ts'
+import type { RunIo } from './events.ts'
+import type { Journal } from './journal/journal.ts'
+import type { Record } from './record.ts'
+
+/** Giving a drive back may have to ask a running wineserver, ms. */
+const DRIVE_MS = 2000
+
+export interface WineOptions {
+  readonly settings: Settings
+  readonly io: RunIo
+  readonly journal: Journal
+  readonly record: Record
+}
+
+/** The Wine side of a run: which mapping its wineserver can see, and the drives that the shares are in its prefix. */
+export class WineSide {
+  readonly prefix: string
+  readonly manner = MANNER
+  readonly isBystander = isWines
+  readonly #options: WineOptions
+  readonly #env: RunIo['env']
+  #drives: readonly SeenDrive[] | undefined
+
+  constructor(options: WineOptions) {
+    const { settings, io } = options
+    this.#options = options
+    this.#env = { ...io.env, ...programsOwn(settings, io.cwd) }
+    this.prefix = winePrefix(this.#env)
+  }
+
+  /**
+   * A wineserver that runs already opens the files of the program, too, and does not see a private mapping. So where one runs, and the user left it open, the
+   * mapping is a shared one.
+   */
+  async mappingFor(asked: Settings['mapping']): Promise<Settings['mapping']> {
+    const pid = await wineserverOf(this.prefix)
+    const kind = asked === 'auto' && pid !== undefined ? 'shared' : asked
+    const told = kind === 'shared' ? 'shared' : 'private'
+    this.#options.record.wine = { prefix: this.prefix, server: pid === undefined ? 'started' : 'running' }
+    if (kind !== 'none') this.#options.record.tell({ type: 'wine', prefix: this.prefix, server: pid, mapping: told })
+    return kind
+  }
+
+  /** Makes every share a network drive of the prefix, which is made where there is none; once. */
+  async take(scope: Scope, mapping: Mapping, wants: string): Promise<void> {
+    if (this.#drives !== undefined || mapping.kind === 'none') return
+    const { settings, record } = this.#options
+    const tool = await wineTool(this.#env)
+    if (tool.wine === undefined) throw noWine(wants)
+    await this.#requireSeen(mapping)
+    await this.#requirePrefix(scope, tool.wine)
+    const seen: SeenDrive[] = []
+    for (const [index, share] of settings.share.entries()) {
+      const point = record.pointOf(index)!
+      const change = await this.#takeOne(scope, share, point, tool)
+      seen.push({ drive: driveName(change), unc: uncOf(share), point })
+      if (change.unc === null)
+        record.tell({ type: 'warning', message: `${uncOf(share)} is something else in ${this.prefix}: ${driveName(change)} alone leads to the share` })
+    }
+    this.#drives = seen
+    record.drives = seen.map(({ drive }) => drive)
+  }
+
+  /** The letter of the first share, `P:`. */
+  get drive(): string | undefined {
+    return this.#drives?.[0]?.drive
+  }
+
+  /** The file of this machine that a path of Windows names. */
+  toUnix(word: string): string {
+    return fromWindows(word, this.#drives ?? []) ?? word
+  }
+
+  /** The words that start a Windows program, with its path as its drive names it. */
+  onDrive(words: readonly string[], path: string): readonly string[] {
+    const seen = toWindows(path, this.#drives ?? [])
+    return seen === undefined ? words : words.flatMap(word => (word === '/unix' ? [] : word === path ? [seen] : [word]))
+  }
+
+  /** Ends the wineserver that this run started once it serves nobody, so that it does not hold the mapping for its own patience. */
+  hasten(mapping: Mapping, signal: AbortSignal): void {
+    if (mapping.kind !== 'private') return
+    void endIdleServer(this.prefix, async pid => (await mapping.users()).includes(pid), signal).catch(() => {})
+  }
+
+  async #requireSeen(mapping: Mapping): Promise<void> {
+    const pid = await wineserverOf(this.prefix)
+    if (pid === undefined) return
+    const point = this.#options.record.pointOf(0)
+    if (mapping.kind === 'private')
+      throw serverOutside(this.prefix, pid, `end its programs, or leave out --mapping private, or name another prefix with --wine-prefix`)
+    if (point !== undefined && !(await seesMapping(pid, point)))
+      throw serverOutside(
+        this.prefix,
+        pid,
+        `it belongs to a run with a private mapping: give both --mapping shared, or name another prefix with --wine-prefix`,
+        'this',
+      )
+  }
+
+  async #requirePrefix(scope: Scope, wine: string): Promise<void> {
+    if (isPrefix(this.prefix)) return
+    const { record } = this.#options
+    record.tell({ type: 'progress', doing: `having Wine make the prefix ${this.prefix}` })
+    await scope.acquire('map', 'Wine prefix', {
+      open: signal => makePrefix(wine, this.prefix, this.#env, signal),
+      undo: async () => {}, // it is the user's from now on, as any that Wine makes
+      undoMs: 500,
+    })
+    record.tell({ type: 'progress' })
+  }
+
+  #takeOne(scope: Scope, share: Share, point: string, tool: WineTool): Promise<DriveChange> {
+    const { journal } = this.#options
+    const others = (): readonly DriveChange[] => drivesOf(journal.others(), this.prefix)
+    const giveBack = async (change: DriveChange, signal: AbortSignal): Promise<void> => {
+      await giveDriveBack(change, others, tool, signal)
+      journal.driveGone(change)
+    }
+    const wish = { prefix: this.prefix, drive: share.drive, unc: partsOf(share), point }
+    return scope.acquire('map', `drive ${share.drive ?? 'letter'}`, {
+      open: async signal => {
+        let noted: DriveChange | undefined
+        const note = (change: DriveChange): void => journal.drive((noted = change))
+        return takeDrive({ ...wish, others, note }).catch(async (thrown: unknown) => {
+          if (noted !== undefined) await giveBack(noted, signal)
+          throw thrown
+        })
+      },
+      undo: giveBack,
+      undoMs: DRIVE_MS,
+    })
+  }
+}
+
+/** What the user sets for the program. */
+function programsOwn(settings: Settings, cwd: string): RunIo['env'] {
+  const given = Object.fromEntries(settings.env.map(({ name, value }) => [name, value]))
+  return settings['wine-prefix'] === undefined ? given : { ...given, WINEPREFIX: resolve(cwd, settings['wine-prefix']) }
+}
+
+/** `srv`, `app`, folders. An IPv6 address as Windows writes it in such names. */
+function partsOf({ host, share, folder }: Share): readonly string[] {
+  const server = host.includes(':') ? `${host.replaceAll(':', '-').replace('%', 's')}.ipv6-literal.net` : host
+  return [server, share, ...(folder === '' ? [] : folder.split('\\'))]
+}
+
+function uncOf(share: Share): string {
+  return `\\\\${partsOf(share).join('\\')}`
+}

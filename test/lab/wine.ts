@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Options, ResultPromise } from 'execa'
+import { driveType } from '../../src/app/wine/registry.ts'
+import { cell } from './cell.ts'
+import { missing } from './index.ts'
+import { noMapping } from './nbtrun.ts'
+
+/** Why no Windows program can be run from a mapping here, or false. */
+export const noWine = noMapping || missing('wine', 'mingw') || (cell.way !== undefined && 'Wine is no part of the matrix')
+
+/** Everything of a prefix that a run may change: the links, and the types of the drives. */
+export function stateOf(prefix: string): object {
+  const system = readFileSync(join(prefix, 'system.reg'), 'latin1')
+  const types = Array.from('abcdefghijklmnopqrstuvwxyz', letter => driveType(system, `${letter}:`))
+  return { links: linksIn(join(prefix, 'dosdevices')), types, key: system.includes('[Software\\\\Wine\\\\Drives]') }
+}
+
+/** The exit code, as soon as there is one: Wine's services keep what a program has open, and a pipe ends with them. */
+export async function exitOf(run: ResultPromise<Options>): Promise<unknown> {
+  const [code] = (await once(run, 'exit')) as [unknown]
+  return code
+}
+
+/** Until it has printed all of these. */
+export async function said(run: ResultPromise<Options>, ...texts: readonly string[]): Promise<void> {
+  for (let all = ''; !texts.every(text => all.includes(text)); ) {
+    const [chunk] = (await Promise.race([once(run.stdout!, 'data'), run.then(({ stderr }) => Promise.reject(new Error(`it ended: ${String(stderr)}`)))])) as [
+      Buffer,
+    ]
+    all += String(chunk)
+  }
+}
+
+/** Each link in a folder and those below, and where it leads; folders without a link, too. */
+function linksIn(folder: string): (readonly [string, string])[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name)
+    return entry.isSymbolicLink() ? [[path, readlinkSync(path)] as const] : [[path, ''] as const, ...(entry.isDirectory() ? linksIn(path) : [])]
+  })
+}
+
+export function linesOf(stdout: string): string[] {
+  return stdout.split(/\r?\n/).slice(0, -1)
+}
+
+/** What Debian's wine says about itself. */
+export function withoutWine(stderr: string): string {
+  return stderr.replace(/^it looks like wine32 is missing[\s\S]*?wine32:i386"\n/, '')
+}
