@@ -35,7 +35,7 @@ const { metafile } = await build({
   metafile: true,
 })
 mkdirSync('dist', { recursive: true })
-writeFileSync('dist/THIRD-PARTY.txt', thirdParty('The files in this folder', licences(metafile)))
+writeFileSync('dist/THIRD-PARTY.txt', thirdParty('The files in this folder', licences([metafile])))
 console.log(`bundled in ${Math.round(performance.now() - began)} ms`)
 if (!process.argv.includes('--no-types')) types()
 

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Of esbuild's metafile: the licence of every package that has code in the bundle, and of those whose folders are named. */
-export function licences({ outputs }, more = []) {
+/** Of esbuild's metafiles: the licence of every package that has code in the bundle, and of those whose folders are named. */
+export function licences(metafiles, more = []) {
   const folders = new Set(more)
-  for (const { inputs } of Object.values(outputs))
+  for (const { inputs } of metafiles.flatMap(({ outputs }) => Object.values(outputs)))
     for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
       const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []
       if (folder !== undefined && bytesInOutput > 0) folders.add(folder)

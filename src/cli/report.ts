@@ -12,7 +12,15 @@ export function output(text: string): void {
   write(1, text.endsWith('\n') ? text : `${text}\n`)
 }
 
+let sink: ((text: string) => void) | undefined
+
+/** Both go there from now on: where a program has no console, nobody reads the descriptors. */
+export function divert(to: (text: string) => void): void {
+  sink = to
+}
+
 function write(fd: number, text: string): void {
+  if (sink !== undefined) return sink(text)
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; ) {
     try {

@@ -112,5 +112,22 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       assert.deepEqual([code, stderr], [0, ''])
       assert.match(stdout, /^SRV<20> +unique {2}active$/m)
     })
+
+    test('without a console it says what is wrong in a box, and ends with its code', { skip: missing('mingw') }, async () => {
+      const [pressOk, said] = [here(lab, 'press-ok.exe', { user: 'alice' }), here(lab, 'said', { user: 'alice' })]
+      const source = join(root, 'test/lab/fixtures/press-ok.c')
+      const { status, stderr } = spawnSync('x86_64-w64-mingw32-gcc', ['-Os', '-s', '-municode', '-o', pressOk, source], { encoding: 'utf8' })
+      assert.equal(status, 0, stderr)
+      const asAlice = { env, user: 'alice', stdio: ['ignore', 'ignore', 'ignore'] } as const
+      // windows that nobody sees
+      await lab.run('client1', ['wine', 'reg', 'add', 'HKCU\\Software\\Wine\\Drivers', '/v', 'Graphics', '/d', 'null', '/f'], asAlice)
+      await lab.run('client1', ['wineserver', '--wait'], asAlice)
+      const [run, pressed] = await Promise.all([
+        lab.run('client1', ['wine', inLab('nbtrunw.exe'), '--sahre', '//srv/app', '--', 'app'], { ...asAlice, timeout: 120_000 }),
+        lab.run('client1', ['wine', pressOk, 'nbtrun', said], { ...asAlice, timeout: 120_000 }),
+      ])
+      assert.deepEqual([pressed.code, run.code], [0, 125])
+      assert.match(readFileSync(said, 'utf8'), /^nbtrun: .*did you mean --share\? \[USAGE\]$/)
+    })
   })
 })

@@ -1,4 +1,4 @@
-// The entry of the single executables (scripts/package/exe.ts): `start` for people, and the relay for nbtrun itself.
+// The entry of the single executable for Linux (scripts/package/exe.ts): `start` for people, and the relay for nbtrun itself.
 import { RELAY_WORD } from '../../mapping/fuse/relay-device.ts'
 import { start } from '../main.ts'
 
