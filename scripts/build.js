@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { licences, thirdParty } from './licences.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const ENTRIES = { cli: 'src/cli/main.ts', index: 'src/index.ts', nbt: 'src/nbt/index.ts', smb: 'src/smb/index.ts', relay: 'src/mapping/fuse/relay.ts' }
@@ -33,29 +34,10 @@ const { metafile } = await build({
   logLevel: 'warning',
   metafile: true,
 })
-licences(metafile)
+mkdirSync('dist', { recursive: true })
+writeFileSync('dist/THIRD-PARTY.txt', thirdParty('The files in this folder', licences(metafile)))
 console.log(`bundled in ${Math.round(performance.now() - began)} ms`)
 if (!process.argv.includes('--no-types')) types()
-
-/** The licence of every package that has code in the bundle. */
-function licences({ outputs }) {
-  const folders = new Set()
-  for (const { inputs } of Object.values(outputs))
-    for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
-      const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []
-      if (folder !== undefined && bytesInOutput > 0) folders.add(folder)
-    }
-  const texts = [...folders]
-    .sort((a, b) => (a < b ? -1 : 1))
-    .map(folder => {
-      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-      const file = readdirSync(folder).find(f => /^licen[cs]e/i.test(f))
-      if (file === undefined) throw new Error(`${name} has no licence file`)
-      return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
-    })
-  mkdirSync('dist', { recursive: true })
-  writeFileSync('dist/THIRD-PARTY.txt', `The files in this folder contain code of these packages.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`)
-}
 
 function types() {
   const config = 'dist/tsconfig.json'

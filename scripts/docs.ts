@@ -1,12 +1,13 @@
 // Writes docs/options.md, docs/errors.md, docs/nbtrun.1 and docs/profile.schema.json from the tables: `node --import tsx scripts/docs.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { CODES } from '../src/base/errors.ts'
+import { CODES, type Code } from '../src/base/errors.ts'
 import { manPage } from '../src/cli/man.ts'
 import { packageVersion } from '../src/cli/package.ts'
 import { envName, ROWS } from '../src/profile/options.ts'
 import { profileSchema } from '../src/profile/schema.ts'
 import { spell } from '../src/base/time.ts'
+import { ERRORS } from './errors.ts'
 
 const folder = new URL('../docs/', import.meta.url)
 
@@ -44,17 +45,19 @@ ${table(['Option', 'What it does', 'Variable', 'Without it', 'How often'], rows)
 }
 
 function errors(): string {
-  const rows = Object.entries<{ exit: number; hint?: string }>(CODES).map(([name, { exit, hint }]) => [code(name), String(exit), cell(hint ?? '')])
+  const rows = Object.entries(ERRORS).map(([name, texts]) => [code(name), String(CODES[name as Code].exit), ...texts])
   return `# Errors
 
-Generated from the table of codes by \`scripts/docs.ts\`.
+Generated from the tables of codes by \`scripts/docs.ts\`.
 
-A failure of nbtrun is one line on stderr: \`nbtrun: what, which value; what to do\`. With \`-v\` its causes follow, with \`-vv\` the stack. Its code stands
+A failure of nbtrun is one line on stderr: \`nbtrun: what, which value; what to do [CODE]\`. With \`-v\` its causes follow, with \`-vv\` the stack. Its code stands
 in the receipt and in the events. Codes are never renamed and never used for something else.
 
 The exit code is the program's own, or one of these. Before the program started, a signal n ends nbtrun with 128 + n.
 
-${table(['Code', 'Exit', 'What to do'], rows)}`
+A refusal by the server has its name of [MS-ERREF] in the line (\`STATUS_ACCESS_DENIED\`). Programs get an errno for what fails on the share.
+
+${table(['Code', 'Exit', 'What', 'Usually because of', 'Cure'], rows)}`
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

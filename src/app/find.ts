@@ -77,10 +77,16 @@ async function alongPath(word: string, { path = '/bin:/usr/bin', cwd, places }: 
   return second
 }
 
+/** `X:\\app.exe` is how a batch file says it. */
+function noDrive(word: string): { hint?: string } {
+  const [, path] = /^[A-Za-z]:[/\\]*(.*)$/s.exec(word) ?? []
+  return path === undefined ? {} : { hint: `there are no drives here: the share is at {mount}, write {mount}/${path.replaceAll('\\', '/')}` }
+}
+
 function runnable(word: string, candidate: Candidate | undefined, where?: string): Found {
   if (candidate === undefined) {
     throw where === undefined
-      ? new NbtrunError('PROGRAM_NOT_FOUND', `there is no program ${word}`)
+      ? new NbtrunError('PROGRAM_NOT_FOUND', `there is no program ${word}`, noDrive(word))
       : new NbtrunError('PROGRAM_NOT_FOUND', `there is no program ${word} ${where}`, { hint: 'a path needs a slash' })
   }
   const { path, thing } = candidate

@@ -35,11 +35,18 @@ export async function parseRun(own: readonly string[]): Promise<Raw> {
   const given: Record<string, unknown> = await withOptions(strictYargs(own)).strictOptions().parseAsync()
   const [stray] = Array.isArray(given['_']) ? given['_'].map(String) : []
   if (stray !== undefined) {
-    const meant = nearest(stray, Object.keys(COMMANDS))
-    const hint = meant === undefined ? `nbtrun --share //server/share -- ${stray}` : `did you mean nbtrun ${meant}?`
-    throw new NbtrunError('USAGE', `${stray} stands before any share`, { hint })
+    throw new NbtrunError('USAGE', `${stray} stands before any share`, { hint: meantBy(stray) })
   }
   return rawFrom(given)
+}
+
+/** What was most likely meant by a word where an option or a command is due. */
+function meantBy(word: string): string {
+  if (/^(\/\/|\\\\)/.test(word)) return `write --share ${word.replaceAll('\\', '/')} -- program`
+  if (/\.(bat|cmd)$/i.test(word)) return `nbtrun import ${word} makes a run of a batch file; nbtrun --share //server/share -- ${word} runs it`
+  if (/^(net|use)$/i.test(word)) return `nbtrun has no net use: ${EXAMPLE}; nbtrun import makes it of a batch file`
+  const meant = nearest(word, Object.keys(COMMANDS))
+  return meant === undefined ? `nbtrun --share //server/share -- ${word}` : `did you mean nbtrun ${meant}?`
 }
 
 /** A command and its words. Returns the exit code: 0, or what the command set. */

@@ -9,7 +9,8 @@ const LONE = new Map(ROWS.flatMap(([name, { alone }]) => (alone === undefined ? 
 
 /** yargs without its guesses: no numbers, no negations, no camel case, no dots, no languages; a complaint throws USAGE. */
 export function strictYargs(words: readonly string[]): Argv {
-  return yargs(words.flatMap(word => (/^-[^-]/.test(word) ? (spread(word) ?? [word]) : [LONE.get(word) ?? word])))
+  const y = yargs(words.flatMap(word => (/^-[^-]/.test(word) ? (spread(word) ?? [word]) : [LONE.get(word) ?? word])))
+  return y
     .parserConfiguration({
       'parse-numbers': false,
       'parse-positional-numbers': false,
@@ -23,8 +24,8 @@ export function strictYargs(words: readonly string[]): Argv {
       'Unknown argument: %s': { one: 'no such option or word: %s', other: 'no such options or words: %s' },
       'Not enough arguments following: %s': 'no value follows --%s',
       'Not enough non-option arguments: got %s, need at least %s': {
-        one: 'a word is missing behind the command',
-        other: 'a word is missing behind the command',
+        one: MISSING,
+        other: MISSING,
       },
       'Missing argument value: %s': { one: 'no value follows --%s', other: 'no value follows --%s' },
     } as unknown as Record<string, string>)
@@ -35,20 +36,27 @@ export function strictYargs(words: readonly string[]): Argv {
     .fail((message: string | null, error: unknown) => {
       if (error instanceof NbtrunError) throw error
       const [line = ''] = (message ?? 'the command line is not understood').split('\n', 1)
-      throw new NbtrunError('USAGE', line, nearestTo(/^no such options? or words?: ([^,]+)/.exec(line)?.[1]))
+      const known = optionsOf(y)
+      if (!line.startsWith(MISSING)) throw complaint(line, /^no such options? or words?: ([^,]+)/.exec(line)?.[1], known)
+      // yargs counts words before it looks at options
+      const stranger = words.map(word => /^--([^=]+)/.exec(word)?.[1]).find(name => name !== undefined && !known.includes(name))
+      if (stranger !== undefined) throw complaint(`no such option or word: ${stranger}`, stranger, known)
+      throw new NbtrunError('USAGE', `${MISSING} ${words[0]}`, { hint: `see nbtrun ${words[0]} --help` })
     })
 }
 
-/** The hint that names the option which was most likely meant. */
-function nearestTo(word: string | undefined): { hint?: string } {
-  const meant =
-    word === undefined
-      ? undefined
-      : nearest(
-          word,
-          ROWS.flatMap(([name, { aliases = [] }]) => [name, ...aliases]),
-        )
-  return meant === undefined ? {} : { hint: `did you mean --${meant}?` }
+const MISSING = 'a word is missing behind the command'
+
+/** With the option that was most likely meant by a word, of those that there are. */
+function complaint(line: string, word: string | undefined, known: readonly string[]): NbtrunError {
+  const meant = word === undefined ? undefined : nearest(word, known)
+  return new NbtrunError('USAGE', line, meant === undefined ? {} : { hint: `did you mean --${meant}?` })
+}
+
+/** What the command, or a run, has: positional words are in yargs' list, too, and nobody means them by a dash. */
+function optionsOf(y: Argv): readonly string[] {
+  const { key, alias } = (y as unknown as { getOptions(): { key: object; alias: Readonly<Record<string, readonly string[]>> } }).getOptions()
+  return [...new Set([...Object.keys(key), ...Object.values(alias).flat()])].filter(name => name.length > 1 && name !== 'target')
 }
 
 /** The table as yargs options: every value stays a text, which our own parsers judge. */

@@ -193,6 +193,12 @@ export const OPTIONS = {
     help: 'auto logs in to SMB1 by SPNEGO where the server can; raw as to NT 4.0, by NTLM alone',
     parse: choice('auto', 'raw'),
   },
+  'reset-client': {
+    kind: 'flag',
+    common: false,
+    help: "SMB1 only: have the server end every other session of this machine's address first, other users' too",
+    parse: yes,
+  },
   signing: {
     kind: 'one',
     arg: 'auto|required',

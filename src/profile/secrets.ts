@@ -89,5 +89,6 @@ function withinLimit(all: Buffer, size: number, name: string): Buffer {
 }
 
 function unreadable(name: string, cause: unknown): NbtrunError {
-  return new NbtrunError('FILE_ERROR', `${name} cannot be read (${errnoOf(cause) ?? 'unknown reason'})`, { cause })
+  const hint = errnoOf(cause) === 'ENOENT' && name.includes('/~/') ? { hint: 'the shell left ~ as it was: a blank before it, not =, or $HOME instead' } : {}
+  return new NbtrunError('FILE_ERROR', `${name} cannot be read (${errnoOf(cause) ?? 'unknown reason'})`, { cause, ...hint })
 }

@@ -188,8 +188,11 @@ function place(settings: Settings, cwd: string): readonly Share[] {
 }
 
 /** A range of dialects has something in it. */
-function requireDialects({ 'min-dialect': min, 'max-dialect': max, given }: Settings): void {
-  if (dialectsBetween(min, max).length > 0) return
+function requireDialects({ 'min-dialect': min, 'max-dialect': max, 'reset-client': resets, given }: Settings): void {
+  const dialects = dialectsBetween(min, max)
+  if (resets && !dialects.includes('NT1'))
+    throw new NbtrunError('USAGE', '--reset-client is for SMB1, which is not allowed here', { hint: 'allow it with --min-dialect NT1, or --server nt4' })
+  if (dialects.length > 0) return
   const label = (name: 'min-dialect' | 'max-dialect'): string => (given[name] === 'env' ? envName(name) : `--${name}`)
   throw new NbtrunError('USAGE', `${label('min-dialect')} ${min} is above ${label('max-dialect')} ${max}`)
 }

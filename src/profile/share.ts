@@ -43,6 +43,7 @@ export function share(text: string): Share {
 /** A server, or a share of it, as commands take it: `//srv`, `//srv/app`. */
 export function target(text: string): Pick<Share, 'host' | 'label'> & { readonly share: string | undefined } {
   const trimmed = text.replace(/[/\\]+$/, '')
+  if (/^[\w.-]+$/.test(trimmed)) throw new NbtrunError('USAGE', `must be //server or //server/share, not ${trimmed}`, { hint: `write //${trimmed}` })
   const isHost = /^(?:smb:)?(?:\/\/|\\\\)[^/\\]+$/i.test(trimmed)
   const { host, share: name, folder, label } = share(isHost ? `${trimmed}/x` : trimmed)
   if (folder !== '') throw must('//server or //server/share', text)

@@ -28,6 +28,8 @@ export class Record {
   /** The names of the run's own (`--hold-name`), and the node that holds them. */
   names: readonly NameReceipt[] = []
   node: EndNode | undefined
+  /** Servers that were told to end this machine's other sessions. */
+  readonly resets = new Set<string>()
   wine: WineReceipt | null = null
   /** The drives of the shares, in their order. */
   drives: readonly (string | undefined)[] = []

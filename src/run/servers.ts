@@ -63,7 +63,8 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   const servers = new Map<string, Lifeline>()
   for (const [key, { host }] of hostsOf(settings)) {
     record.tell({ type: 'progress', doing: `connecting to ${host}` })
-    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, { journal, through: record.node })
+    const by = { journal, through: record.node, resetClient: settings['reset-client'] ? resetOnce(host, record) : undefined }
+    const server = await enter(scope, settings, host, clientGuid, logins.get(key)!, by)
     record.watch(server, scope)
     server.holds = settings.mapping === 'none'
     servers.set(key, server)
@@ -81,6 +82,19 @@ export async function connectShares(scope: Scope, settings: Settings, record: Re
   return connected
 }
 
+/** Once a run, however often it is tried; nobody is hit who was not warned of. */
+function resetOnce(host: string, record: Record): (() => void) | undefined {
+  if (record.resets.has(host)) return undefined
+  return () => {
+    record.resets.add(host)
+    record.tell({
+      type: 'warning',
+      message: `--reset-client: ${host} ends all other sessions of this machine there, other users' and other machines' behind the same address too`,
+      hint: 'what they had open is closed',
+    })
+  }
+}
+
 /** IPC$ comes first, so that it is given back last, after the shares. */
 async function enter(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By): Promise<Lifeline> {
   const server = await login(scope, settings, host, clientGuid, given, by)
@@ -96,11 +110,13 @@ interface By {
   readonly through?: Through | undefined
   /** Undefined: its session is in no journal, and ends none of a dead run. */
   readonly journal?: Journal | undefined
+  /** `--reset-client`: told when it is done. */
+  readonly resetClient?: (() => void) | undefined
 }
 
 /** Connects and logs in. The password stays its owner's, who zeroes it. */
 export async function login(scope: Scope, settings: Settings, host: string, clientGuid: Buffer, given: Given, by: By = {}): Promise<Lifeline> {
-  const { through, journal } = by
+  const { through, journal, resetClient } = by
   const { kind, user, domain } = given
   const who = kind === 'anonymous' ? 'nobody' : domain === '' ? user : `${domain}/${user}`
   const identity = { user, domain, workstation: (hostname().split('.', 1)[0] ?? '').toUpperCase() }
@@ -118,6 +134,7 @@ export async function login(scope: Scope, settings: Settings, host: string, clie
       credentials,
       who,
       book: journal === undefined ? undefined : new Keeper(journal, { server: host, user: kind === 'anonymous' ? '' : user, domain }),
+      resetClient,
       allowUnsigned: kind !== 'user',
       ...(domain === '' && kind === 'user' ? { logonHint: `a domain account is written DOMAIN/${user}` } : {}),
     })

@@ -67,6 +67,8 @@ export interface SessionOptions {
    * server ends it when it notices.
    */
   readonly previousSessionId?: bigint
+  /** SMB1: the server shall end every other session of this machine's address, whoever's they are. */
+  readonly resetClient?: boolean
   /** Told the session's id when the server has named it; the login goes on once this resolves, and only then counts. */
   readonly taking?: (id: bigint) => Promise<void>
 }

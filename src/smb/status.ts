@@ -134,7 +134,7 @@ const MEANING: Readonly<Record<Asked, ReadonlyMap<number, Code>>> = {
 
 const HINTS: Partial<Record<Code, string>> = {
   LOGON_FAILED: 'check user, domain and password (--user, --auth-file)',
-  SHARE_NOT_FOUND: 'check the name of the share; smbclient -L lists what the server offers',
+  SHARE_NOT_FOUND: 'check the name of the share; nbtrun shares //SERVER lists what the server offers',
   ACCESS_DENIED: "ask the server's admin for access, or give another --user",
   SHARE_FULL: 'try again when a seat is free',
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Lab } from '../lab/index.ts'
 import { enter } from '../lab/host.ts'
@@ -77,8 +77,8 @@ const programGets = (signal: NodeJS.Signals, legend: string): Fault => ({
 /** The server, or the way to it, is of no use any more. */
 const uselessServer = ({ moment }: Place): Expected => {
   if (moment === 'before') return { ends: [125], says: ONE_LINE }
-  // of the file that the program left open, and of the goodbyes
-  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: moment === 'running' ? AT_MOST_ONE : AT_MOST_TWO }
+  // of the connection or of a file that the program left open, and of the goodbyes
+  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: AT_MOST_TWO }
 }
 
 /** A connection is of no use any more, and a new one can be had. */
@@ -210,8 +210,9 @@ function noMoreDescriptors(pid: number): void {
   const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
   let free = 0
   while (open.has(free)) free++
-  const { uid, gid } = statSync(`/proc/${pid}`)
-  const words = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--', 'prlimit', `--pid=${pid}`, `--nofile=${free}`]
-  const { status, stderr } = spawnSync('setpriv', words, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
-  if (status !== 0) throw new Error(`prlimit: ${stderr.trim()}`)
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  const id = (line: string): string => new RegExp(`^${line}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? '0'
+  const words = [`--reuid=${id('Uid')}`, `--regid=${id('Gid')}`, '--clear-groups', '--', 'prlimit', `--pid=${pid}`, `--nofile=${free}`]
+  const lowered = spawnSync('setpriv', words, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
+  if (lowered.status !== 0) throw new Error(`prlimit: ${lowered.stderr.trim()}`)
 }

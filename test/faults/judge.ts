@@ -35,6 +35,8 @@ export interface Leaving {
   readonly user: User | 'root'
   /** The journal's, where it has one. */
   readonly disk: string | undefined
+  /** The NetBIOS name that the run held. */
+  readonly name?: string | undefined
   /** The words by which `nbtrun reap` reaches the server. */
   readonly target: readonly string[]
   readonly expected: Expected
@@ -46,7 +48,7 @@ export interface Leaving {
  * Nothing is left on either side: at once where every goodbye was answered; else after `nbtrun reap` with the user's password, and before it a run that was
  * not killed has left nothing but the session of a server that did not answer.
  */
-export async function judgeLeft(lab: Lab, { ended, user, disk, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
+export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
   const complaints: string[] = []
   const check = async (what: string, look: () => void | Promise<void>): Promise<void> => {
     const why = await eventually(look, settleMs)
@@ -68,6 +70,7 @@ export async function judgeLeft(lab: Lab, { ended, user, disk, target, expected,
   }
   await check('left here in the end', () => nothingLeftHere(lab))
   await check('left on the server', () => nothingLeftThere(lab, 100))
+  if (name !== undefined) await check('left at the name server', () => unregistered(lab, name))
   await check('connections', () => noConnections(lab))
   if (disk !== undefined) await check("left on the journal's disk", () => assert.deepEqual(filesOn(lab, disk), []))
   return complaints
@@ -83,6 +86,12 @@ function noConnections(lab: Lab): void {
   assert.deepEqual(lab.server().workers(), [], 'processes of smbd')
   const table = readFileSync(`/proc/${lab.host('client1').keeper.pid}/net/tcp`, 'latin1')
   assert.doesNotMatch(table, /^ *\d+: \S+ \S+ 0[123] /m, 'connections of the client')
+}
+
+/** The name server knows of no such name. */
+async function unregistered(lab: Lab, name: string): Promise<void> {
+  const { stdout, stderr } = await lab.run('client1', ['nmblookup', '--recursion', `--unicast=${lab.server().address}`, `${name}#20`], { user: 'root' })
+  assert.match(stdout + stderr, /name_query failed/)
 }
 
 /** The files of a journal on a disk that only the client sees. */

@@ -57,6 +57,9 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
   await using between = await relay(server.address, address, place.holds?.())
   if (!isCabled) lab.link('client1', 'down')
   const options = ['--port', String(between.port), '--events', eventsFile, '--grace', place.grace ?? '0', ...LIMITS, ...(fault.options ?? [])]
+  // root may bind port 137; and a name is held before anybody is called
+  const name = way === 'root' && isCabled ? `CELL${rounds}` : undefined
+  if (name !== undefined) options.push('--hold-name', name, '--wins', server.address)
   const program = ['{mount}/works', place.program, fault.variant ?? 'none']
   const env = { NBTRUN_TEST_WAY: way, ...(disk === undefined ? {} : { XDG_STATE_HOME: disk }) }
   const run = lab.spawn('client1', words(lab, program, { as: 'alice', share: `//${address}/app`, options }), { user, env, stdin: 'pipe', timeout: 120_000 })
@@ -87,7 +90,7 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
     const complaints = [
       ...judgeEnd(ended, fault.expected(place)),
       ...judgeWork(lab, ended, fault),
-      ...(await judgeLeft(lab, { ended, user, disk, target: ['--port', String(between.port), `//${address}`], expected: fault.expected(place) })),
+      ...(await judgeLeft(lab, { ended, user, disk, name, target: ['--port', String(between.port), `//${address}`], expected: fault.expected(place) })),
     ]
     if (disk !== undefined) await lab.run('client1', ['umount', disk], { user: 'root' })
     return complaints.length === 0 ? { result: 'green', why: '' } : { result: 'red', why: complaints.join('\n') }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, mkdtempSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
-import { type Deferred, deferred, within } from '../../src/base/time.ts'
+import { type Deferred, deferred, pause, within } from '../../src/base/time.ts'
 import { enter, type Host } from './host.ts'
 import { TOOL_PATH } from './packages.ts'
 
@@ -37,7 +37,7 @@ export class Capture {
 
   static async start(wire: Host, host: Host, filter: string): Promise<Capture> {
     const capture = new Capture(wire, host, filter)
-    await within(10_000, () => capture.#begun(), 'starting dumpcap')
+    await within(60_000, () => capture.#begun(), 'starting dumpcap')
     await capture.#flush()
     return capture
   }
@@ -69,8 +69,15 @@ export class Capture {
     const send = `printf %s ${marker.bytes.toString()} >/dev/udp/${this.#host.address}/${MARKER_PORT}`
     // with a socket as its input, which Node's pipes are, bash would read its user's .bashrc
     spawnSync('nsenter', [`--target=${this.#wire.keeper.pid}`, '--net', 'bash', '--norc', '-c', send], { env: { PATH: TOOL_PATH }, stdio: 'ignore' })
+    const seen = within(60_000, () => marker.seen.promise, 'waiting for what was recorded')
     // a host without power or cable does not get the marker; what it sent before has come out long since
-    await within(1000, () => marker.seen.promise).catch(() => {})
+    await (this.#isPlugged() ? seen : Promise.race([seen, pause(1000)]))
+  }
+
+  #isPlugged(): boolean {
+    const look = ['ip', '-brief', 'link', 'show', 'dev', this.#host.name]
+    const { stdout } = spawnSync('nsenter', [`--target=${this.#wire.keeper.pid}`, '--net', ...look], { env: { PATH: TOOL_PATH }, encoding: 'utf8' })
+    return /^\S+ +UP /.test(stdout)
   }
 
   #take(chunk: Buffer): void {

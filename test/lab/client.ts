@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly stderr?: Options['stderr']
   /** All descriptors; a number is one of this process's. */
   readonly stdio?: readonly ('pipe' | 'ignore' | 'inherit' | number)[]
-  /** The program is killed after so many ms: 60 s unless told. */
+  /** The program is killed after so many ms: 120 s unless told. */
   readonly timeout?: number
 }
 
@@ -94,7 +94,7 @@ export function spawnOn(host: Host, argv: readonly string[], options: RunOptions
   const own = clientEnv(host, user)
   const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === 'root' ? undefined : UIDS[user] })
   const [file = '', ...args] = [...words, ...argv]
-  const limits = { reject: false, stripFinalNewline: false, timeout: 60_000, killSignal: 'SIGKILL' } as const
+  const limits = { reject: false, stripFinalNewline: false, timeout: 120_000, killSignal: 'SIGKILL' } as const
   const all: Options = { ...limits, ...rest, ...(stdio === undefined ? {} : { stdio: stdio as StdioArray }), env: { ...own, ...env }, extendEnv: false }
   return execa(file, args, all)
 }

@@ -4,7 +4,7 @@ import { type Lab, missing, useLab } from './index.ts'
 import { nbtrun, noMapping, nothingLeft } from './nbtrun.ts'
 import { type Dialect, judged, only, SIGNED, worked } from './sealing.ts'
 
-describe('SMB of every age, signed', { skip: noMapping, timeout: 120_000 }, () => {
+describe('SMB of every age, signed', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

@@ -133,21 +133,37 @@ describe('nbtrun doctor', { skip: noLab, timeout: 290_000 }, () => {
     await lab.server().untilSessions(0)
   })
 
-  test('a machine without /dev/fuse; one whose users have no fusermount3', {
-    skip: noMapping || (!isMachineRoot() && 'needs root of the machine'),
-  }, async () => {
+  const noConditions = noMapping || (!isMachineRoot() && 'needs root of the machine')
+
+  /** As alice, on a client where root prepared something first. */
+  function prepared(script: string): ReturnType<typeof doctor> {
+    const { folder } = lab.host('client1')
+    const env = { HOME: `${folder}/home/alice`, XDG_RUNTIME_DIR: `${folder}/run/alice`, TMPDIR: `${folder}/tmp/alice` }
+    const asUser = `${script}; exec setpriv --reuid=alice --regid=alice --init-groups -- "$@"`
+    return doctor(lab, [], { user: 'root', env }, ['unshare', '--mount', 'sh', '-c', asUser, 'sh'])
+  }
+  const withoutWine = (notes: readonly string[]): string[] => notes.filter(note => !note.includes('wine'))
+
+  test('a machine without /dev/fuse', { skip: noConditions }, async () => {
     const hidden = 'mount -t tmpfs none /mnt; for d in null urandom; do touch /mnt/$d; mount --bind /dev/$d /mnt/$d; done; mount --rbind /mnt /dev; exec "$@"'
-    const without = await doctor(lab, [], { user: 'root' }, ['unshare', '--mount', 'sh', '-c', hidden, 'sh'])
-    assert.deepEqual(without.findings, ['host.fuse FUSE_MISSING'])
-    assert.deepEqual(inState(without, 'skipped'), ['host.private', 'host.shared'])
-    const covered = 'mount --bind /dev/null /usr/bin/fusermount3; exec setpriv --reuid=alice --regid=alice --init-groups -- env HOME="$0" "$@"'
-    const home = `${lab.host('client1').folder}/home/alice`
-    const env = { XDG_RUNTIME_DIR: `${lab.host('client1').folder}/run/alice`, TMPDIR: `${lab.host('client1').folder}/tmp/alice` }
-    const user = await doctor(lab, [], { user: 'root', env }, ['unshare', '--mount', 'sh', '-c', covered, home])
-    assert.deepEqual(
-      [user.findings, user.notes.filter(note => !note.includes('wine'))],
-      [[], ['host.fusermount3 FUSERMOUNT3_MISSING', 'host.shared TOOLS_MISSING']],
-    )
+    const seen = await doctor(lab, [], { user: 'root' }, ['unshare', '--mount', 'sh', '-c', hidden, 'sh'])
+    assert.deepEqual([seen.findings, inState(seen, 'skipped')], [['host.fuse FUSE_MISSING'], ['host.private', 'host.shared']])
+    nothingLeftHere(lab)
+  })
+
+  test('a machine whose users have no fusermount3', { skip: noConditions }, async () => {
+    const seen = await prepared('mount --bind /dev/null /usr/bin/fusermount3')
+    assert.deepEqual([seen.findings, withoutWine(seen.notes)], [[], ['host.fusermount3 FUSERMOUNT3_MISSING', 'host.shared TOOLS_MISSING']])
+    nothingLeftHere(lab)
+  })
+
+  test('a machine whose users have no namespaces, as AppArmor of Ubuntu keeps them: the cure names it', { skip: noConditions }, async () => {
+    const refuses = String.raw`printf '#!/bin/sh\necho unshare: write failed /proc/self/uid_map: Operation not permitted >&2; exit 1\n' >/mnt/unshare`
+    const setting = 'mount -t tmpfs none /proc/sys/kernel; echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+    const seen = await prepared(`mount -t tmpfs -o mode=755 none /mnt; ${refuses}; chmod 755 /mnt/unshare; export PATH=/mnt:$PATH; ${setting}`)
+    assert.deepEqual(seen.findings, ['host.private NAMESPACES_DENIED'])
+    assert.match(row(seen, 'host.private').cure ?? '', /kernel\.apparmor_restrict_unprivileged_userns=0/)
+    assert.equal(row(seen, 'host.shared').facts['way'], 'c')
     nothingLeftHere(lab)
   })
 })

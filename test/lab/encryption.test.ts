@@ -6,7 +6,7 @@ import { judged, only, startSealingLab, worked } from './sealing.ts'
 
 const CIPHERS = ['AES-128-GCM', 'AES-256-GCM', 'AES-128-CCM', 'AES-256-CCM'] as const
 
-describe('SMB, encrypted', { skip: noMapping, timeout: 120_000 }, () => {
+describe('SMB, encrypted', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startSealingLab()

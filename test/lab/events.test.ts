@@ -5,9 +5,10 @@ import { pause } from '../../src/base/time.ts'
 import type { Published } from '../../src/run/published.ts'
 import { type Lab, startLab } from './index.ts'
 import { type Call, here, nbtrunReceipt, noMapping, nothingLeft, script, words, type WithReceipt } from './nbtrun.ts'
+import { killAll, untilGone } from './watch.ts'
 import { faultsOfEvent, faultsOfReceipt, typesOf } from './schemas.ts'
 
-describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
+describe('events and receipt', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab()
@@ -50,7 +51,7 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
   })
 
   test('a program that leaves others behind lingers, and so does a grace', async () => {
-    const { types } = await run('users', ['/bin/sh', '-c', 'sleep 1 & exit 0'], { options: ['--grace', '100ms'] })
+    const { types } = await run('users', ['/bin/sh', '-c', 'sleep 3 & exit 0'], { options: ['--grace', '100ms'] })
     assert.deepEqual(types, ['requested', 'obtained', 'mapped', 'launched', 'quit', 'lingering', 'lingering', 'returned'])
   })
 
@@ -59,7 +60,7 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
       script(
         lab,
         'survives',
-        `setsid sh -c 'exec 3>"$NBTRUN_MOUNT/held"; : >"$NBTRUN_MOUNT/up"; sleep 3' >/dev/null 2>&1 &\nwhile [ ! -e "$NBTRUN_MOUNT/up" ]; do sleep 0.02; done; rm "$NBTRUN_MOUNT/up"`,
+        `setsid sh -c 'exec 3>"$NBTRUN_MOUNT/held"; : >"$NBTRUN_MOUNT/up"; exec sleep 100' >/dev/null 2>&1 &\nwhile [ ! -e "$NBTRUN_MOUNT/up" ]; do sleep 0.02; done; rm "$NBTRUN_MOUNT/up"`,
       )
       const { events, stderr, receipt } = await run(`taken-${map}`, ['{mount}/survives'], { options: ['--wait-for', 'app', '--grace', '0', '--mapping', map] })
       assert.match(stderr, /^nbtrun: survives is gone; the share is taken from [^\n]*\b(sh|sleep) \(\d+\) with held open/)
@@ -69,12 +70,19 @@ describe('events and receipt', { skip: noMapping, timeout: 110_000 }, () => {
       )
       const taken = events.find(event => event.type === 'lingering' && event.cause === 'taken')
       assert.ok(taken?.type === 'lingering' && taken.users.some(({ files }) => files.includes('held')))
-      for (const pid of lab.processes('client1')) process.kill(pid, 'SIGKILL')
+      assert.deepEqual(
+        receipt.steps.filter(({ ok }) => !ok),
+        [],
+        JSON.stringify(receipt.steps),
+      )
+      killAll(lab)
+      await untilGone(lab)
+      await nothingLeft(lab)
     })
 
   test('a login that is refused, and a wait in vain', async () => {
     const refused = await run('refused', ['/bin/true'], { share: '//srv/none' })
-    assert.deepEqual(refused.types, ['requested', 'denied', 'returned'])
+    assert.deepEqual(refused.types, ['requested', 'denied', 'returned'], JSON.stringify(refused.events))
     const nowhere = await run('nowhere', ['/bin/true'], { share: '//nowhere/app', options: ['--wait', '1s'] })
     assert.deepEqual([...new Set(nowhere.types)], ['requested', 'queued', 'dequeued', 'denied', 'returned'])
   })

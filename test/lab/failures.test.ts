@@ -8,7 +8,7 @@ interface Case {
   readonly words: (lab: Lab) => readonly string[]
   readonly exit?: number
   readonly says: RegExp
-  /** The documented limit, ms, beside half a second for nbtrun itself. */
+  /** The documented limit, ms, beside what a busy machine makes of half a second for nbtrun itself; the default limit of connecting is 10 s. */
   readonly withinMs?: number
   readonly input?: string
 }
@@ -61,7 +61,7 @@ describe('a failure says what to do, in one line, and leaves nothing', { skip: n
         assert.match(stderr, new RegExp(`^nbtrun: ${says.source}[^\\n]*\\n$`))
         assert.ok(!stderr.includes('secret'))
         assert.deepEqual([code, stdout], [exit, ''])
-        assert.ok(ms < withinMs + 2000, `${ms} ms`)
+        assert.ok(ms < withinMs + 8000, `${ms} ms`)
         await nothingLeft(lab)
       })
     }
@@ -70,11 +70,11 @@ describe('a failure says what to do, in one line, and leaves nothing', { skip: n
   test('a server that says nothing is given up after --connect-timeout', async () => {
     const restore = [445, 139].map(port => lab.mute('srv2', port))
     try {
-      const line = ['nbtrun', '--share', '//srv2/files', '--auth-file', lab.authFile(), '--connect-timeout', '1s', '--', 'true']
+      const line = ['nbtrun', '--share', '//srv2/files', '--auth-file', lab.authFile(), '--connect-timeout', '3s', '--', 'true']
       const { code, stderr, ms } = await lab.run('client1', line)
       assert.equal(code, 125)
-      assert.match(stderr, /^nbtrun: cannot connect to srv2 \(445: no answer within [\d.]+ m?s, 139: no answer within \d+ ms\); check[^\n]*\n$/)
-      assert.ok(ms > 1000 && ms < 2500, `${ms} ms`)
+      assert.match(stderr, /^nbtrun: cannot connect to srv2 \(445: no answer within [\d.]+ m?s, 139: no answer within [\d.]+ m?s\); check[^\n]*\n$/)
+      assert.ok(ms > 3000 && ms < 9500, `${ms} ms`)
       nothingLeftHere(lab)
     } finally {
       for (const back of restore) back()
@@ -82,7 +82,7 @@ describe('a failure says what to do, in one line, and leaves nothing', { skip: n
   })
 
   for (const { name, words, exit = 125, input } of CASES) {
-    test(`${name}, 50 times in a row`, { timeout: 120_000 }, async () => {
+    test(`${name}, 50 times in a row`, { timeout: 280_000 }, async () => {
       // five at a time: what is counted is what they leave, not what they take
       for (let round = 0; round < 10; round++) {
         const runs = Array.from({ length: 5 }, () => lab.run('client1', ['nbtrun', ...words(lab)], input === undefined ? {} : { input }))

@@ -16,9 +16,9 @@ describe('files on the mapping', { skip: noMapping }, () => {
   after(() => nothingLeft(lab))
 
   for (const user of WHO) {
-    test(`256 MiB to the share and back are the same on its disk and here, as ${user}`, { timeout: 120_000 }, async () => {
+    test(`256 MiB to the share and back are the same on its disk and here, as ${user}`, { timeout: 280_000 }, async () => {
       const [from, back] = [here(lab, 'big', { user }), here(lab, 'big-back', { user })]
-      const call = { timeout: 110_000, user }
+      const call = { timeout: 280_000, user }
       await lab.run('client1', ['sh', '-c', 'head -c 268435456 /dev/urandom > "$1"', 'sh', from], call)
       const { code, stderr, receipt } = await nbtrunReceipt(
         lab,
@@ -34,7 +34,7 @@ describe('files on the mapping', { skip: noMapping }, () => {
     })
   }
 
-  test('a lock held by one host is refused to the other, and what one writes the other reads at once', { timeout: 30_000 }, async () => {
+  test('a lock held by one host is refused to the other, and what one writes the other reads at once', { timeout: 280_000 }, async () => {
     const holder = `
 import fcntl, os, sys
 f = open(os.environ['NBTRUN_MOUNT'] + '/shared', 'w+')
@@ -78,7 +78,7 @@ for line in sys.stdin:
     assert.equal((await other).exitCode, 0)
   })
 
-  test('flock of one host is refused to the other', { timeout: 30_000 }, async () => {
+  test('flock of one host is refused to the other', { timeout: 280_000 }, async () => {
     script(lab, 'holds', 'exec 9>"$NBTRUN_MOUNT/lockfile"; flock 9; echo held; read -r line')
     const one = lab.spawn('client1', words(lab, ['{mount}/holds']), { stdin: 'pipe' })
     assert.equal(await lines(one.stdout!)(), 'held')

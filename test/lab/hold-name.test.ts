@@ -12,7 +12,7 @@ import { judge, type Lab, missing, type RunOptions, startLab, type User } from '
 import { LabNode, nmblookup, QUIET } from './nbt-node.ts'
 import { here } from './nbtrun.ts'
 
-describe('a run with a NetBIOS name', { skip: missing('lab', 'capture'), timeout: 290_000 }, () => {
+describe('a run with a NetBIOS name', { skip: missing('lab', 'capture'), timeout: 800_000 }, () => {
   let lab: Lab
   let wins: string
   before(async () => {
@@ -58,7 +58,7 @@ describe('a run with a NetBIOS name', { skip: missing('lab', 'capture'), timeout
 
   /** No session, no name at the name server or on the wire, and nobody on port 137 or 139. */
   async function nothingHeld(client: string, name: string): Promise<void> {
-    await lab.server().untilSessions(0, 3000)
+    await lab.server().untilSessions(0)
     assert.match(await atWins(name), /name_query failed/)
     assert.match(await byBroadcast(name), /name_query failed/)
     const { stdout } = await lab.run(client, ['sh', '-c', 'cat /proc/net/udp /proc/net/tcp /proc/net/unix'], { user: 'root' })
@@ -241,7 +241,10 @@ os.execvp(sys.argv[1], sys.argv[1:])`
     const again = await holding('alpha', ['--hold-name', 'LEDGER', '--wins', wins])
     await again.kill()
     const { receipt: step } = await nameStep('alpha', ['--hold-name', 'LEDGER', '--wins', wins])
-    assert.ok(step.ok && step.ms < 1000, `${step.ms} ms`)
+    assert.ok(
+      step.ok && step.ms < 4500, // a challenge takes longer than 5 s
+      `${step.ms} ms`,
+    )
     // that one gave it back: leave it behind once more
     const last = await holding('alpha', ['--hold-name', 'LEDGER', '--wins', wins])
     await last.kill()
@@ -266,9 +269,12 @@ os.execvp(sys.argv[1], sys.argv[1:])`
 
   test('--wait: who waits for a name has it when its holder ends', async () => {
     await using held = await holding('beta', ['--hold-name', 'PAYROLL', '--wins', wins])
-    const waiting = words('alpha', ['--hold-name', 'PAYROLL', '--wins', wins, '--wait', '50s', '--events', 'fd:1'])
+    const waiting = words('alpha', ['--hold-name', 'PAYROLL', '--wins', wins, '--wait', '100s', '--events', 'fd:1'])
     const child = lab.spawn('alpha', waiting, { user: 'root' })
-    const told = new Promise<void>(resolve => child.stdout?.on('data', (text: Buffer) => (String(text).includes('"lack":"name"') ? resolve() : undefined)))
+    let events = ''
+    const told = new Promise<void>(resolve =>
+      child.stdout?.on('data', (text: Buffer) => ((events += String(text)).includes('"lack":"name"') ? resolve() : undefined)),
+    )
     await Promise.race([told, child.then(({ stderr }) => assert.fail(`it has ended: ${String(stderr)}`))])
     held.child.stdin?.end()
     const [{ exitCode, stderr }] = await Promise.all([child, held.child])

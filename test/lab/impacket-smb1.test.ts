@@ -11,7 +11,7 @@ const WORK = `set -e
 cd "$1"; head -c 1000001 /dev/urandom >"$2/a"; cp "$2/a" b; cp b "$2/c"; cmp "$2/a" "$2/c"
 mkdir d; for i in 1 2 3 4 5 6 7 8 9; do echo $i >d/$i; done; mv d/9 d/8; cat d/*; rm d/*; rmdir d; mv b f; ls`
 
-describe('impacket’s server in SMB1', { skip: noMapping || missing('impacket'), timeout: 110_000 }, () => {
+describe('impacket’s server in SMB1', { skip: noMapping || missing('impacket'), timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ clients: ['client1', 'client2'], reachable: false })

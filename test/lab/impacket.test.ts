@@ -9,7 +9,7 @@ import { type Lab, missing, useLab } from './index.ts'
 import { tool } from './packages.ts'
 import { nbtrunReceipt, nothingLeftHere } from './nbtrun.ts'
 
-describe('impacket’s server', { skip: missing('lab', 'fuse', 'impacket'), timeout: 180_000 }, () => {
+describe('impacket’s server', { skip: missing('lab', 'fuse', 'impacket'), timeout: 800_000 }, () => {
   let lab: Lab
   let folder: string
   let address: string
@@ -35,7 +35,7 @@ describe('impacket’s server', { skip: missing('lab', 'fuse', 'impacket'), time
   /** By its own account. */
   const remaining = (): string | undefined => /.*Remaining connections (.*)$/s.exec(log.trimEnd())?.[1]
   const untilAlone = async (): Promise<void> => {
-    for (let tries = 0; remaining() !== '[]' && tries < 500; tries++) await new Promise(resolve => setTimeout(resolve, 10))
+    for (let tries = 0; remaining() !== '[]' && tries < 3000; tries++) await new Promise(resolve => setTimeout(resolve, 10))
     assert.equal(remaining(), '[]', log.slice(-2000))
   }
 

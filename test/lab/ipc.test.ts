@@ -4,7 +4,7 @@ import { connect } from '../../src/smb/index.ts'
 import { type Lab, type Outcome, useLab } from './index.ts'
 import { noLab, nothingLeft } from './nbtrun.ts'
 
-describe('nbtrun ipc', { skip: noLab, timeout: 60_000 }, () => {
+describe('nbtrun ipc', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

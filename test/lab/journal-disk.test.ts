@@ -8,7 +8,7 @@ import { entries, journalOf, runs, said } from './journal.ts'
 import { here, nbtrun, noMapping, nothingLeft, words } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
 
-describe('the journal', { skip: noMapping || missing('lab'), timeout: 120_000 }, () => {
+describe('the journal', { skip: noMapping || missing('lab'), timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

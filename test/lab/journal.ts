@@ -52,7 +52,7 @@ export async function said(run: ReturnType<Lab['spawn']>, word = 'ready'): Promi
   throw new Error(`it ended without ${word}: ${text}${String((await run).stderr)}`)
 }
 
-export async function until(what: string, is: () => boolean, ms = 5000): Promise<void> {
+export async function until(what: string, is: () => boolean, ms = 30_000): Promise<void> {
   for (const dueAt = performance.now() + ms; !is(); ) {
     if (performance.now() > dueAt) throw new Error(`${what} did not come within ${ms} ms`)
     await pause(10)

@@ -138,7 +138,9 @@ function extend(stream: Building, row: Row): void {
   const [at, from] = [row.at, row.text('ip.src')]
   stream.last = at
   stream.bytes += row.number('tcp.len')
-  if (row.flag('tcp.flags.fin')) stream.ends.push({ kind: 'FIN', from, at })
+  // each side has one; a kernel that did not hear of its arrival in time sends it again
+  const isFirst = stream.ends.every(end => end.kind !== 'FIN' || end.from !== from)
+  if (row.flag('tcp.flags.fin') && isFirst) stream.ends.push({ kind: 'FIN', from, at })
   if (row.flag('tcp.flags.reset')) stream.ends.push({ kind: 'RST', from, at })
   stream.sessionService.push(...row.numbers('nbss.type').flatMap(type => SESSION_PACKETS.get(type) ?? []))
   stream.sealed += row.list('smb2.header.transform.signature').length

@@ -12,7 +12,7 @@ async function asUser(script: string): Promise<string> {
   const repository = join(import.meta.dirname, '..', '..')
   const { all } = await execa(join(repository, '.ci', 'as-user'), ['sh', '-c', script], {
     all: true,
-    timeout: 60_000,
+    timeout: 280_000,
     reject: false,
     env: { NBTRUN_LAB_APT: '0' },
   })
@@ -40,7 +40,7 @@ processes() { ls -d /proc/[0-9]* | wc -l; }
 echo "many: $(processes)"
 kill -${signal} $owner; wait $owner
 left() { cat /proc/[0-9]*/comm 2>/dev/null | grep -E '^(smbd|nmbd|unshare|node)$' | tr '\\n' ' '; }
-for i in $(seq 100); do [ "$(left)" = '' ] || sleep 0.05; done
+for i in $(seq 1000); do [ "$(left)" = '' ] || sleep 0.05; done
 folders() { ls "$TMPDIR" | grep rootless; }
 echo "left: $(left)"
 echo "folders: $(folders)"

@@ -12,7 +12,7 @@ const WAYS: readonly { readonly way: string; readonly user?: User; readonly map?
   { way: 'c', user: 'alice', map: 'shared' },
 ]
 
-describe('a program that leaves', { skip: noMapping || missing('fuse3'), timeout: 110_000 }, () => {
+describe('a program that leaves', { skip: noMapping || missing('fuse3'), timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
@@ -35,7 +35,6 @@ describe('a program that leaves', { skip: noMapping || missing('fuse3'), timeout
       assert.deepEqual([code, stderr, receipt.end], [3, '', 'acknowledged'])
       assert.ok(ms >= 1000, `${ms} ms`)
       assert.deepEqual(log().trim().split('\n').sort(), ['last', 'left at 1', 'left at 2', 'left at 3'])
-      assert.equal(log().trim().split('\n').at(-1), 'last')
       await nothingLeft(lab)
     })
 

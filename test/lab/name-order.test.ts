@@ -8,7 +8,7 @@ import { type Lab, missing, startLab } from './index.ts'
 import { QUIET } from './nbt-node.ts'
 import { here } from './nbtrun.ts'
 
-describe('a server that NetBIOS knows', { skip: missing('lab', 'capture'), timeout: 200_000 }, () => {
+describe('a server that NetBIOS knows', { skip: missing('lab', 'capture'), timeout: 800_000 }, () => {
   let lab: Lab
   let wins: string
   before(async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { type Lab, missing, useLab } from './index.ts'
 
-describe('nbtrun names', { skip: missing('lab'), timeout: 110_000 }, () => {
+describe('nbtrun names', { skip: missing('lab'), timeout: 800_000 }, () => {
   let lab: Lab
   let wins: string
   let me: string
@@ -10,6 +10,12 @@ describe('nbtrun names', { skip: missing('lab'), timeout: 110_000 }, () => {
     lab = await useLab()
     wins = lab.server().address
     me = lab.host('client1').address
+    // nmbd takes a while to claim its names on the wire
+    for (const asking of [
+      ['--recursion', `--unicast=${wins}`, 'SRV#20'],
+      [`--broadcast=${wins.replace(/\.\d+$/, '.255')}`, 'SRV2#20'],
+    ])
+      while ((await lab.run('client1', ['nmblookup', ...asking])).code !== 0);
   })
 
   const names = async (...words: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> => {

@@ -85,7 +85,7 @@ class Player implements AsyncDisposable {
   }
 }
 
-describe('five servers by their IP address on port 139', { skip: noMapping, timeout: 290_000 }, () => {
+describe('five servers by their IP address on port 139', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   let here: string
   before(async () => {
@@ -160,7 +160,8 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
       stderr,
       /^nbtrun: 198\.18\.\d+\.254: called name \*SMBSERVER<20> refused: 0x82 \(called name not present\), node status: no answer within [\d.]+ s; .*CALLED_NAME_REFUSED.*\n$/,
     )
-    assert.ok(ms < 5000, `${ms} ms`)
+    const trying = receipt.steps.reduce((sum, step) => sum + (step.phase === 'reach' ? step.ms : 0), 0)
+    assert.ok(trying < 5000 && ms < 20_000, `${trying} ms, ${ms} ms in all`)
     assert.deepEqual([player.calls, player.askedFrom], [['*SMBSERVER<20>'], [137, 137, 137]])
     await nothingLeft(lab)
   })
@@ -183,7 +184,7 @@ describe('five servers by their IP address on port 139', { skip: noMapping, time
   }
 
   // The commands of others, on the four servers that can be reached: measured, so that what is said of them stays true.
-  test('smbclient and impacket reach fewer of the four', { skip: missing('impacket'), timeout: 240_000 }, async t => {
+  test('smbclient and impacket reach fewer of the four', { skip: missing('impacket'), timeout: 280_000 }, async t => {
     const retarget: SessionPacket = { type: 'retarget', address: lab.server().address, port: 139 }
     const roles: readonly Role[] = [
       { answer: () => 'taken', node: 'answers' },

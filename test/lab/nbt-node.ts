@@ -45,7 +45,7 @@ export class LabNode implements AsyncDisposable {
 
   static async start(lab: Lab, host: string, options: NodeOptions = {}): Promise<LabNode> {
     const words = ['node', '--import', 'tsx', 'test/lab/nbt-child.ts', JSON.stringify(options)]
-    const child = lab.spawn(host, words, { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'inherit'], timeout: 110_000 })
+    const child = lab.spawn(host, words, { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'inherit'], timeout: 280_000 })
     const waiting = new Map<number, Deferred<unknown>>()
     const ready = deferred<string>()
     void child.then(() => {
@@ -74,7 +74,7 @@ export class LabNode implements AsyncDisposable {
   }
 
   /** What the listeners on a name heard, once that satisfies; after `ms` whatever it is. */
-  async until(name: string, done: (heard: readonly string[]) => boolean, ms = 5000): Promise<readonly string[]> {
+  async until(name: string, done: (heard: readonly string[]) => boolean, ms = 30_000): Promise<readonly string[]> {
     for (const began = performance.now(); ; await pause(20)) {
       const heard = await this.do<string[]>('heard', { name })
       if (done(heard) || performance.now() - began > ms) return heard

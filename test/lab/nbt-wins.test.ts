@@ -5,7 +5,7 @@ import { LabNode, nmblookup, QUIET } from './nbt-node.ts'
 
 const ALL = 'udp port 137 or udp port 138 or tcp port 139'
 
-describe('names at nmbd as name server', { skip: missing('lab', 'capture'), timeout: 110_000 }, () => {
+describe('names at nmbd as name server', { skip: missing('lab', 'capture'), timeout: 800_000 }, () => {
   let lab: Lab
   let wins: string
   before(async () => {
@@ -57,7 +57,7 @@ describe('names at nmbd as name server', { skip: missing('lab', 'capture'), time
     const again = await LabNode.start(lab, 'alpha', { wins: [wins] })
     let began = performance.now()
     await again.do('register', { name: 'LEDGER#20' })
-    assert.ok(performance.now() - began < 1000)
+    assert.ok(performance.now() - began < 4500) // a challenge takes longer than 5 s
     await again.kill()
     await using b = await LabNode.start(lab, 'beta', { wins: [wins] })
     began = performance.now()

@@ -29,7 +29,7 @@ function commandsOf(page: string): Shown[] {
 const COMMANDS = PAGES.flatMap(commandsOf)
 
 /** Every command of the pages runs as it is printed, against servers of these names, in a fresh home. */
-describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the machine'), timeout: 280_000 }, () => {
+describe('the pages', { skip: noLab || (!isMachineRoot() && 'needs root of the machine'), timeout: 800_000 }, () => {
   let lab: Lab
   let wine: Record<string, string> = {}
   before(async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface Process {
@@ -41,19 +41,33 @@ export function processesIn(network: string): number[] {
 
 /** Kills everything in the network namespaces of these processes, themselves included, and waits until it is gone. */
 export function killWith(members: readonly Process[]): void {
-  const networks = new Set(members.filter(isAlive).flatMap(({ pid }) => networkOf(pid) ?? []))
-  networks.delete(networkOf('self') ?? '')
-  for (let tries = 0; tries < 1000; tries++) {
-    const left = [...networks].flatMap(processesIn)
-    if (left.length === 0) return
-    for (const pid of left) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {} // it has gone by itself
+  // held open meanwhile: the number of a network that is gone may be another lab's new one
+  const held = members.filter(isAlive).flatMap(({ pid }) => networkFile(pid) ?? [])
+  try {
+    const networks = new Set(held.map(fd => readlinkSync(`/proc/self/fd/${fd}`)))
+    networks.delete(networkOf('self') ?? '')
+    for (let tries = 0; tries < 5000; tries++) {
+      const left = [...networks].flatMap(processesIn)
+      if (left.length === 0) return
+      for (const pid of left) {
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch {} // it has gone by itself
+      }
+      sleep(2)
     }
-    sleep(2)
+    throw new Error(`lab: processes ${[...networks].flatMap(processesIn).join(', ')} cannot be killed`)
+  } finally {
+    for (const fd of held) closeSync(fd)
   }
-  throw new Error(`lab: processes ${[...networks].flatMap(processesIn).join(', ')} cannot be killed`)
+}
+
+function networkFile(pid: number): number | undefined {
+  try {
+    return openSync(`/proc/${pid}/ns/net`, 'r')
+  } catch {
+    return undefined
+  }
 }
 
 /** Kills a process and those of its group, and waits until it is gone. */

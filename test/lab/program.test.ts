@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { cell, wireOptions } from './cell.ts'
 import { type Lab, makeExe, missing, type Outcome, setUpWine, useLab } from './index.ts'
 import { type Call, here, nbtrun, nbtrunReceipt, noLab, nothingLeft, script, type WithReceipt } from './nbtrun.ts'
+import { untilGone } from './watch.ts'
 
 for (const bare of [false, true])
   describe(`a program on the share${bare ? ', without -- before it' : ''}`, { skip: noLab }, () => {
@@ -125,12 +126,12 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
       await makeExe(join(lab.server().diskPath('app'), 'hello.exe'))
       env = await setUpWine(here(lab, 'prefix'))
     },
-    { timeout: 200_000 },
+    { timeout: 280_000 },
   )
   after(() => nothingLeft(lab))
 
   for (const bare of [false, true]) {
-    test(`is run by wine, with its words and its exit code${bare ? ', without -- before it' : ''}`, { timeout: 60_000 }, async () => {
+    test(`is run by wine, with its words and its exit code${bare ? ', without -- before it' : ''}`, { timeout: 280_000 }, async () => {
       const { code, stdout, stderr } = await nbtrun(lab, ['{mount}/hello.exe', 'a b', '/exit:42'], { env, bare })
       assert.equal(code, 42, stderr)
       assert.match(stdout, /^a b\r$/m)
@@ -138,7 +139,7 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
   }
 
   test('finds a wineserver that runs already: a private mapping is refused, with its pid and the cure, and without a word the mapping is shared', {
-    timeout: 60_000,
+    timeout: 280_000,
   }, async () => {
     await lab.run('client1', ['wineserver', '--persistent'], { env, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' })
     try {
@@ -159,6 +160,7 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
       assert.deepEqual([shared.receipt.shares[0]?.mapping, shared.receipt.wine?.server], ['shared', 'running'])
     } finally {
       await lab.run('client1', ['wineserver', '--kill'], { env })
+      await untilGone(lab)
     }
   })
 })

@@ -20,7 +20,7 @@ const SERVERS = {
   srv2: { global: ['server min protocol = NT1', 'server max protocol = NT1'] },
 }
 
-describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 115_000 }, () => {
+describe('what is not good enough is refused in one line, once, and given back', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: SERVERS })
@@ -84,8 +84,8 @@ describe('what is not good enough is refused in one line, once, and given back',
     }
     await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
     const host = '127.0.0.1'
-    const transport = await openTransport({ host, mode: 'tcp', port: between.port, timeoutMs: 2000 })
-    const connection = await Connection.negotiate(transport, { host, ioTimeoutMs: 2000 })
+    const transport = await openTransport({ host, mode: 'tcp', port: between.port, timeoutMs: 20_000 })
+    const connection = await Connection.negotiate(transport, { host, ioTimeoutMs: 20_000 })
     const guest = Credentials.fromPassword({ user: 'guest', domain: '', workstation: '' }, Secret.fromText(''))
     const session = await Session.setup(connection, spnegoNtlm(guest, host), { who: 'guest', allowUnsigned: true })
     await assert.rejects(Tree.connect(session, 'open'), { code: 'SIGNING_REQUIRED', message: /STATUS_ACCESS_DENIED: it requires signed requests/ })
@@ -138,7 +138,7 @@ describe('what is not good enough is refused in one line, once, and given back',
   }
 })
 
-describe('a server that takes no NTLM', { skip: noLab, timeout: 115_000 }, () => {
+describe('a server that takes no NTLM', { skip: noLab, timeout: 800_000 }, () => {
   test('is told from a wrong password', async () => {
     await using lab = await startLab({ servers: { srv: { global: ['ntlm auth = disabled'] }, srv2: {} } })
     const { stderr } = await lab.run('client1', ['nbtrun', '--share', '//srv/app', '--auth-file', lab.authFile(), '--', 'true'])
@@ -147,7 +147,7 @@ describe('a server that takes no NTLM', { skip: noLab, timeout: 115_000 }, () =>
   })
 })
 
-describe('a refused login', { skip: missing('lab', 'capture'), timeout: 115_000 }, () => {
+describe('a refused login', { skip: missing('lab', 'capture'), timeout: 800_000 }, () => {
   test('is the only one of a run: the other servers are not tried with the same password', async () => {
     await using lab = await startLab()
     const capture = await lab.capture('client1')

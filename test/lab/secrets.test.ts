@@ -7,7 +7,7 @@ import { journalOf, said, until } from './journal.ts'
 import { here, noMapping, words } from './nbtrun.ts'
 import { filesBelow, formsOf, foundIn, memoryOf } from './secrets.ts'
 
-describe('the password', { skip: noMapping, timeout: 100_000 }, () => {
+describe('the password', { skip: noMapping, timeout: 800_000 }, () => {
   for (const more of [[], ['--no-reconnect']])
     test(`is in no journal, receipt, event, process list or environment, nor in memory after the login${more.join('')}`, async () => {
       await using lab = await startLab()

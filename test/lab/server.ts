@@ -22,6 +22,9 @@ export interface ServerTree {
   readonly address: string
 }
 
+/** On a busy machine a process may be late by seconds, and so may be what Samba writes down of it. */
+const PATIENCE_MS = 30_000
+
 interface Status {
   readonly sessions: Record<string, RawSession>
   readonly tcons: Record<string, RawTree>
@@ -86,8 +89,13 @@ export class Server {
   }
 
   /** Asks until the server counts exactly `n` sessions; throws after `ms`. Returns how long it took, to about 60 ms. */
-  async untilSessions(n: number, ms = 5000): Promise<number> {
+  async untilSessions(n: number, ms = PATIENCE_MS): Promise<number> {
     return until(ms, async () => (await this.sessions()).length, n, `sessions on ${this.name}`)
+  }
+
+  /** The same of tree connects: a session that is counted may have none yet. */
+  async untilTrees(n: number, ms = PATIENCE_MS): Promise<number> {
+    return until(ms, async () => (await this.treeConnects()).length, n, `tree connects on ${this.name}`)
   }
 
   /** The smbd processes that serve a client now: connections rather than sessions, but known to the millisecond. */
@@ -99,7 +107,7 @@ export class Server {
   }
 
   /** Looks every millisecond until exactly `n` workers are left; throws after `ms`. Returns how long it took. */
-  async untilWorkers(n: number, ms = 5000): Promise<number> {
+  async untilWorkers(n: number, ms = PATIENCE_MS): Promise<number> {
     return until(ms, () => this.workers().length, n, `smbd workers on ${this.name}`)
   }
 

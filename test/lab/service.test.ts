@@ -4,7 +4,7 @@ import { connect, type Client } from '../../src/smb/index.ts'
 import { type Lab, useLab, type User } from './index.ts'
 import { noLab } from './nbtrun.ts'
 
-describe('the server service of a Samba', { skip: noLab, timeout: 120_000 }, () => {
+describe('the server service of a Samba', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()

@@ -14,7 +14,7 @@ interface Listed {
   readonly files: readonly { readonly path: string; readonly user: string }[] | null
 }
 
-describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeout: 180_000 }, () => {
+describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   const programs: { readonly kill: (signal: NodeJS.Signals) => unknown; readonly done: Promise<unknown> }[] = []
   const client2 = (): string => lab.host('client2').address
@@ -34,8 +34,8 @@ describe('nbtrun sessions, on a server with two users', { skip: noMapping, timeo
 
   /** A run on client2 that holds a file open. */
   async function hold(user: User, share: string, file: string): Promise<void> {
-    const words = ['nbtrun', '--share', share, '--auth-file', lab.authFile(user), '--', 'sh', '-c', `exec 9>"$NBTRUN_MOUNT/${file}"; exec sleep 100`]
-    const run = lab.spawn('client2', words)
+    const words = ['nbtrun', '--share', share, '--auth-file', lab.authFile(user), '--', 'sh', '-c', `exec 9>"$NBTRUN_MOUNT/${file}"; exec sleep 1000`]
+    const run = lab.spawn('client2', words, { timeout: 600_000 })
     programs.push({ kill: signal => run.kill(signal), done: run })
     const path = join(lab.server().diskPath(share.replace('//srv/', '')), file)
     while (!existsSync(path)) await Promise.race([pause(20), run.then(({ stderr }) => assert.fail(String(stderr)))])

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { before, describe, test } from 'node:test'
-import { pause } from '../../src/base/time.ts'
 import { type Lab, useLab } from './index.ts'
 import { noLab, nothingLeftHere } from './nbtrun.ts'
+import { untilCatches } from './watch.ts'
 
-describe('nbtrun shares', { skip: noLab, timeout: 120_000 }, () => {
+describe('nbtrun shares', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
@@ -60,7 +60,7 @@ describe('nbtrun shares', { skip: noLab, timeout: 120_000 }, () => {
     const undo = lab.mute('srv', 445)
     const going = lab.spawn('client1', ['nbtrun', 'shares', '//srv', '--transport', 'tcp', '--auth-file', lab.authFile(), '--connect-timeout', '20s'])
     try {
-      while (!catches(going.pid, 1)) await pause(20)
+      await untilCatches(going.pid, constants.signals.SIGHUP)
       going.kill('SIGTERM')
       const { exitCode, stderr } = await going
       assert.equal(exitCode, 128 + 15)
@@ -73,10 +73,4 @@ describe('nbtrun shares', { skip: noLab, timeout: 120_000 }, () => {
 
 function sorted(names: string[]): string[] {
   return names.sort((a, b) => (a < b ? -1 : 1))
-}
-
-/** Whether the process has a handler for that signal; Node itself has one for SIGTERM. proc(5) */
-function catches(pid: number | undefined, signal: number): boolean {
-  const [, caught = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
-  return ((BigInt(`0x${caught}`) >> BigInt(signal - 1)) & 1n) === 1n
 }

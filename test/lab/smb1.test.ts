@@ -95,7 +95,7 @@ async function exercise(files: Files, disk: string): Promise<void> {
   assert.ok(totalBytes >= freeBytes && freeBytes > 0)
 }
 
-describe('SMB1', { skip: noLab, timeout: 240_000 }, () => {
+describe('SMB1', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await startLab({ servers: { srv: { global: [...smb1, 'server signing = mandatory'] }, srv2: { global: [...smb1, 'server signing = disabled'] } } })

@@ -38,6 +38,9 @@ export interface TerminalEnd {
   readonly state: TerminalState | undefined
 }
 
+/** For what must come: a busy machine may let programs wait for seconds. */
+const PATIENCE_MS = 60_000
+
 interface Answer {
   readonly pid?: number
   readonly state?: TerminalState | null
@@ -55,6 +58,7 @@ export class Terminal {
   readonly pid: number
   readonly ended: Promise<TerminalEnd>
   readonly #driver: ChildProcess
+  readonly #shownAll: Promise<unknown>
   readonly #answers: AsyncIterator<string>
   readonly #waiting = new Set<() => void>()
   #asked: ((answer: Answer) => void)[] = []
@@ -66,6 +70,7 @@ export class Terminal {
     const { promise, resolve, reject } = deferred<TerminalEnd>()
     this.ended = promise
     promise.catch(() => {})
+    this.#shownAll = new Promise(all => driver.stdout?.once('end', all))
     driver.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.shown += text
       for (const look of this.#waiting) look()
@@ -102,7 +107,7 @@ export class Terminal {
   }
 
   /** Waits until it shows the text (after what it showed `since`); throws after `ms` with what it shows. Returns where the text ends. */
-  async see(text: string | RegExp, ms = 10_000, since = 0): Promise<number> {
+  async see(text: string | RegExp, ms = PATIENCE_MS, since = 0): Promise<number> {
     const { promise, resolve } = deferred<number>()
     const look = (): void => {
       const found = typeof text === 'string' ? { at: this.shown.indexOf(text, since), size: text.length } : match(text, this.shown, since)
@@ -132,7 +137,7 @@ export class Terminal {
   }
 
   /** Waits for the program's end; throws after `ms`. */
-  async end(ms = 10_000): Promise<TerminalEnd> {
+  async end(ms = PATIENCE_MS): Promise<TerminalEnd> {
     try {
       return await within(ms, () => this.ended)
     } catch (cause) {
@@ -151,7 +156,7 @@ export class Terminal {
     this.#asked.push(resolve)
     const requests = this.#driver.stdio[3] as Writable
     requests.write(`${word}\n`)
-    return within(5000, () => promise, `asking the terminal for ${word}`)
+    return within(PATIENCE_MS, () => promise, `asking the terminal for ${word}`)
   }
 
   async #listen(resolve: (end: TerminalEnd) => void): Promise<void> {
@@ -160,6 +165,7 @@ export class Terminal {
       if (answer.end === undefined) this.#asked.shift()?.(answer)
       else {
         const { code, signal, state } = answer.end
+        await this.#shownAll // its last words come another way than its end
         resolve({ code: code ?? undefined, signal: signal ?? undefined, state: state ?? undefined })
       }
     }

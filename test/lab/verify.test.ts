@@ -9,7 +9,7 @@ import { nbtrunReceipt, noLab, type Call, type WithReceipt } from './nbtrun.ts'
 /** A session only: no mapping is needed to see whether it is gone. */
 const SESSION = ['--mapping', 'none', '--grace', '0']
 
-describe('a verified teardown', { skip: noLab, timeout: 180_000 }, () => {
+describe('a verified teardown', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     // a server without multi-channel binds no session to another connection
@@ -47,6 +47,7 @@ describe('a verified teardown', { skip: noLab, timeout: 180_000 }, () => {
     await lab.server().untilSessions(1)
     await lab.server('single').untilSessions(1)
     const [before] = await lab.server().sessions()
+    await lab.server().untilWorkers(1)
     const [pid] = lab.server().workers()
     process.kill(pid!, 'SIGKILL')
     for (let found = before; found === undefined || found.id === before?.id; [found] = await lab.server().sessions()) await pause(20)
@@ -99,6 +100,7 @@ describe('a verified teardown', { skip: noLab, timeout: 180_000 }, () => {
     const program = ['sh', '-c', `: >${started}; until [ -e ${go} ]; do sleep 0.05; done; rm ${started} ${go}`]
     const going = run(options, { program, share: `//${server}/app` })
     while (!existsSync(started)) await Promise.race([pause(20), going.then(() => assert.fail('it ended before it began'))])
+    await lab.server(server).untilWorkers(1) // that of a run before may take its time to end
     const [pid, ...others] = lab.server(server).workers()
     assert.deepEqual([pid === undefined, others.length], [false, 0])
     process.kill(pid!, 'SIGSTOP')

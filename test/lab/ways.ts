@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Lab, missing, useLab, type User } from './index.ts'
-import { until } from './journal.ts'
 import { type Call, here, nbtrun, nbtrunReceipt, noMapping, nothingLeft, nothingLeftHere, script, words } from './nbtrun.ts'
 import { processesLike, untilGone } from './watch.ts'
 
@@ -20,7 +19,7 @@ export function acceptWay({ way, user, read = 'polled' }: WayTested): void {
   const kind = way === 'c' ? 'shared' : 'private'
   const polled = read === 'polled'
   const skip = noMapping || (way === 'c' && user !== undefined && missing('fuse3'))
-  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 250_000 }, () => {
+  describe(`way ${way} of ${user ?? 'root'}, ${read}`, { skip, timeout: 800_000 }, () => {
     let lab: Lab
     before(async () => {
       lab = await useLab()
@@ -115,7 +114,7 @@ except OSError as e: print('refused')`
       )
       const { code, stderr, ms, receipt } = await nbtrunReceipt(lab, ['{mount}/survives'], call(['--wait-for', 'app']))
       assert.equal(code, 0)
-      assert.ok(ms < 30_000, `${ms} ms`)
+      assert.ok(ms < 60_000, `${ms} ms`) // it would write for ever
       assert.match(stderr, /^nbtrun: survives is gone; the share is taken from .*(sh|setsid) \(\d+\)/)
       assert.ok(receipt.survivors.length > 0)
       assert.equal(receipt.end, 'acknowledged')
@@ -127,13 +126,13 @@ except OSError as e: print('refused')`
 
     test('kill -9 of nbtrun: the program gets TERM, its I/O fails at once, and the next nbtrun reap leaves nothing', async () => {
       script(lab, 'outlives', 'exec 3>"$NBTRUN_MOUNT/held"; trap "echo x >&3 || echo failed >&2; exit 0" TERM; echo ready; while :; do sleep 0.05; done')
-      const { run } = await spawn(['{mount}/outlives'])
+      const { run } = await spawn(['{mount}/outlives'], ['--kill-after', '60'])
       process.kill(run.pid!, 'SIGKILL')
       const killed = performance.now()
       await run
       await lab.server().untilSessions(0)
       await untilGone(lab)
-      assert.ok(performance.now() - killed < 3000, `${performance.now() - killed} ms`)
+      assert.ok(performance.now() - killed < 30_000, `${performance.now() - killed} ms`)
       const { stdout } = await lab.run('client1', ['nbtrun', 'reap'], call())
       assert.match(stdout, /^run [0-9a-f]{8} is dead; gave back folder /)
       nothingLeftHere(lab)
@@ -142,17 +141,21 @@ except OSError as e: print('refused')`
     if (polled)
       test('kill -9 of nbtrun: what ignores TERM and errors, in a session of its own, has --kill-after and no longer', async () => {
         const beat = here(lab, 'beat', user === undefined ? {} : { user })
-        const deaf = 'trap "" TERM HUP; while :; do echo >>"$1"; ls "$NBTRUN_MOUNT" >/dev/null 2>&1; sleep 0.05; done'
+        const deaf = 'trap "" TERM HUP; while :; do read -r up rest </proc/uptime; echo "$up" >>"$1"; ls "$NBTRUN_MOUNT" >/dev/null 2>&1; sleep 0.05; done'
         script(lab, 'deaf', `cd /; setsid sh -c '${deaf}' sh "$1" >/dev/null 2>&1 & while [ ! -s "$1" ]; do sleep 0.02; done; echo ready; ${deaf}`)
         const { run } = await spawn(['{mount}/deaf', beat], ['--kill-after', '1.5'])
+        const uptime = (): number => 1000 * Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0])
+        const killed = uptime()
         process.kill(run.pid!, 'SIGKILL')
-        const killed = performance.now()
         await lab.server().untilSessions(0)
-        const wrote = statSync(beat).size
-        await until('the beat', () => statSync(beat).size > wrote)
         await untilGone(lab)
-        const ms = performance.now() - killed
-        assert.ok(ms > 1400 && ms < 10_000, `${ms} ms`)
+        const ms = uptime() - killed
+        const beats = readFileSync(beat, 'utf8')
+          .trim()
+          .split('\n')
+          .map(up => 1000 * Number(up) - killed)
+        const last = Math.max(...beats)
+        assert.ok(last > 500 && ms > 1400 && ms < 20_000, `the last beat after ${last} ms, all gone after ${ms} ms`)
         await lab.run('client1', ['nbtrun', 'reap'], call())
         nothingLeftHere(lab)
       })

@@ -26,7 +26,7 @@ describe('on the wire', { skip: noMapping || missing('capture') }, () => {
     [139, 'nbt'],
   ] as const) {
     test(`a whole run on ${port}: one connection, TREE_DISCONNECT of the share, of IPC$, LOGOFF, then our FIN; nothing malformed`, {
-      timeout: 30_000,
+      timeout: 280_000,
     }, async () => {
       const stream = saidGoodbye(await recorded('--transport', mode))
       assert.equal(stream.port, port)
@@ -34,13 +34,13 @@ describe('on the wire', { skip: noMapping || missing('capture') }, () => {
     })
   }
 
-  test('a second run has another ClientGuid', { timeout: 30_000, skip: WIRES[cell.wire].dialect === 'NT1' && 'SMB1 has none' }, async () => {
+  test('a second run has another ClientGuid', { timeout: 280_000, skip: WIRES[cell.wire].dialect === 'NT1' && 'SMB1 has none' }, async () => {
     const guids = [await recorded(), await recorded()].map(j => j.streams.find(s => s.bytes > 0)?.clientGuid)
     assert.ok(guids[0] !== undefined && guids[1] !== undefined)
     assert.notEqual(guids[0], guids[1])
   })
 
-  test('--keepalive sends a NetBIOS keepalive on an idle session of port 139, and on 445 none', { timeout: 60_000 }, async () => {
+  test('--keepalive sends a NetBIOS keepalive on an idle session of port 139, and on 445 none', { timeout: 280_000 }, async () => {
     for (const mode of ['nbt', 'tcp']) {
       const capture = await lab.capture('client1')
       const { code, stderr } = await nbtrun(lab, ['sleep', '1'], { options: ['--transport', mode, '--keepalive', '100ms'] })

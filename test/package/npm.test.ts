@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -19,6 +19,23 @@ function run(...words: string[]): { status: number | null; stdout: string; stder
   return spawnSync(file, args, { cwd: empty, env, encoding: 'utf8' })
 }
 const nbtrun = (...words: string[]): ReturnType<typeof run> => run(join(empty, 'node_modules', '.bin', 'nbtrun'), ...words)
+
+/** A program of somebody who has the package. */
+const USE = `
+import { connect, NbtrunError, run, RunError, type RunOptions } from 'nbtrun'
+import { hold } from 'nbtrun/nbt'
+import { connect as alone } from 'nbtrun/smb'
+const options: RunOptions = { share: '//srv/app', program: ['x'], readOnly: true, timeLimit: '2h', mapping: 'none', verify: true, port: 445, env: { A: 'b' } }
+const { exit, receipt } = await run(options)
+const code: number = exit
+// @ts-expect-error there is no such option
+await run({ share: '//srv/app', program: 'x', redOnly: true })
+// @ts-expect-error nor such a mapping
+await run({ share: '//srv/app', program: 'x', mapping: 'nowhere' })
+// @ts-expect-error nor a profile
+await run({ share: '//srv/app', program: 'x', profile: 'payroll' })
+console.log(code, receipt.shares[0]?.dialect, RunError, NbtrunError, connect === alone, hold)
+`
 
 describe('the package, installed in an empty folder', () => {
   let files: string[]
@@ -41,7 +58,9 @@ describe('the package, installed in an empty folder', () => {
 
   test('it has what users need, is small, and needs no other package', () => {
     assert.deepEqual(
-      files.filter(path => !/^(bin|dist|docs|templates)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/.test(path)),
+      files.filter(
+        path => !/^(bin|dist|docs|examples|templates)\/|^(package\.json|LICENSE|README\.md|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/.test(path),
+      ),
       [],
     )
     for (const path of ['dist/types/index.d.ts', 'dist/types/nbt/index.d.ts', 'dist/types/smb/index.d.ts', 'dist/THIRD-PARTY.txt', 'docs/nbtrun.1'])
@@ -76,5 +95,13 @@ describe('the package, installed in an empty folder', () => {
       "const n = [await import('nbtrun/nbt'), await import('nbtrun/smb'), await import('nbtrun')]; console.log(typeof n[0].nodeStatus, typeof n[1].connect, typeof n[2].run)"
     const { status, stdout, stderr } = run(process.execPath, '--input-type=module', '--eval', script)
     assert.deepEqual([status, stdout, stderr], [0, 'function function function\n', ''])
+  })
+
+  test('its types are those of the options, and refuse what is none', () => {
+    writeFileSync(join(empty, 'use.mts'), USE)
+    symlinkSync(join(root, 'node_modules', '@types'), join(empty, 'node_modules', '@types'))
+    const words = ['--ignoreConfig', '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--target', 'es2022', '--types', 'node']
+    const { status, stdout } = run(process.execPath, join(root, 'node_modules/typescript/bin/tsc'), ...words, 'use.mts')
+    assert.deepEqual([status, stdout], [0, ''])
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { COMMAND, type CommandName } from '../../src/smb/smb2/header.ts'
 import type { Lab } from '../lab/index.ts'
 import { field, proxy, type Wire } from './proxy.ts'
-import { converse, touch } from './story.ts'
+import { converse, SOON_MS, touch } from './story.ts'
 
 /** The connection ends in each of these moments, in place of the answer: what the client makes of it is always the same. */
 export async function cutInEveryMoment(lab: Lab, cut: (wire: Wire) => void): Promise<void> {
@@ -34,7 +34,7 @@ export async function cutInEveryMoment(lab: Lab, cut: (wire: Wire) => void): Pro
       // at the end nothing was left to lose
       assert.equal(code, command === 'LOGOFF' ? undefined : 'CONNECTION_LOST', `${command}: ${error?.message}`)
       assert.deepEqual(teardown, steps, command)
-      assert.ok(ms < 1500, `${command}: ${ms} ms`)
+      assert.ok(ms < SOON_MS, `${command}: ${ms} ms`)
     }),
   )
 }

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { execa, type Options, type ResultPromise } from 'execa'
-import { encode } from '../../src/base/wire.ts'
-import { sessionPacket } from '../../src/nbt/session.ts'
+import { decode, encode } from '../../src/base/wire.ts'
+import { spellName } from '../../src/nbt/names.ts'
+import { type SessionPacket, sessionPacket } from '../../src/nbt/session.ts'
+import { COMMAND } from '../../src/smb/smb2/header.ts'
 import { STATUS } from '../../src/smb/status.ts'
 import { examined, inState, row } from '../lab/doctor.ts'
 import { useLab } from '../lab/index.ts'
@@ -68,6 +70,28 @@ describe('nbtrun doctor, at a server that', { timeout: 290_000 }, () => {
     assert.ok(seen.rows.some(({ cure }) => cure?.includes('--called-name')))
   })
 
+  test('takes the second name that it is called by: both rungs are told, and the one is no finding', async () => {
+    const called: string[] = []
+    await using server = await listen(socket => {
+      socket.once('data', chunk => {
+        const request = decode(sessionPacket, chunk)
+        if (request.type !== 'request') return
+        called.push(spellName(request.called))
+        const answer: SessionPacket = called.length === 1 ? { type: 'negative', reason: 0x82 } : { type: 'positive' }
+        socket.write(encode(sessionPacket, answer))
+      })
+    })
+    const seen = await ask('//localhost', '--port', `${server.port}`, '--transport', 'nbt', '--io-timeout', '300ms')
+    assert.deepEqual(remote(seen.findings), ['server.dialects TIMED_OUT'])
+    const rungs = seen.rows.filter(({ check }) => check === 'call').map(({ state, facts }) => [state, facts['name'], facts['reason']])
+    assert.deepEqual(rungs, [
+      ['note', 'LOCALHOST<20>', 0x82],
+      ['ok', '*SMBSERVER<20>', undefined],
+    ])
+    // the dialects are asked for under the name that was taken
+    assert.deepEqual(called, ['LOCALHOST<20>', ...Array<string>(3).fill('*SMBSERVER<20>')])
+  })
+
   test('is silent when Ctrl-C comes: it ends at once, of the signal', async () => {
     let run: ResultPromise<Options> | undefined
     await using server = await listen(socket => void socket.once('data', () => run?.kill('SIGINT')))
@@ -75,6 +99,29 @@ describe('nbtrun doctor, at a server that', { timeout: 290_000 }, () => {
     const { exitCode, stdout, stderr } = await run
     assert.deepEqual([exitCode, stdout], [130, ''])
     assert.match(String(stderr), /cancelled by SIGINT \[CANCELLED\]$/)
+  })
+
+  test('is written to when Ctrl-C comes: file, share and session are given back', { skip: noLab }, async () => {
+    const lab = await useLab()
+    let run: ResultPromise<Options> | undefined
+    let interrupted = false
+    {
+      await using between = await proxy(
+        { host: lab.server().address, port: 445 },
+        {
+          fromClient(frame) {
+            if (field.command(frame) === COMMAND.WRITE && !interrupted) interrupted = run?.kill('SIGINT') === true
+            return frame
+          },
+        },
+      )
+      const password = ['--user', 'LAB/alice', '--password-fd', '0']
+      run = start(['//127.0.0.1/app', '--port', `${between.port}`, ...password], `${lab.password()}\n`)
+      const { exitCode, stdout, stderr } = await run
+      assert.deepEqual([exitCode, stdout, stderr], [130, '', 'nbtrun: cancelled by SIGINT [CANCELLED]'])
+    }
+    assert.deepEqual(readdirSync(lab.server().diskPath('app')), [])
+    await lab.server().untilSessions(0)
   })
 
   test('refuses the login: it is asked once', { skip: noLab }, async () => {

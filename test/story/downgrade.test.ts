@@ -13,7 +13,7 @@ import { useLab } from '../lab/index.ts'
 import { noLab } from '../lab/nbtrun.ts'
 import { impostor, type Lie } from './impostor.ts'
 import { field, type Meddler, proxy } from './proxy.ts'
-import { converse, nothingLeft, touch } from './story.ts'
+import { converse, nothingLeft, SOON_MS, touch } from './story.ts'
 
 const BODY = 64
 const dialect = (value: number) => (m: Buffer) => void m.writeUInt16LE(value, BODY + 4)
@@ -70,7 +70,7 @@ const weaker: Record<string, [change: (m: Buffer) => Buffer | void, code: string
   'more contexts than there are': [m => void m.writeUInt16LE(0xffff, BODY + 6), 'WIRE'],
 }
 
-describe('a NEGOTIATE answer that offers less than 3.1.1, which was asked for', { skip: noLab, timeout: 30_000, concurrency: true }, () => {
+describe('a NEGOTIATE answer that offers less than 3.1.1, which was asked for', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   for (const [what, [change, want]] of Object.entries(weaker)) {
@@ -90,7 +90,7 @@ describe('a NEGOTIATE answer that offers less than 3.1.1, which was asked for', 
       const { code, error, teardown, ms } = await converse(lab, between.port, touch, { minDialect: '3.1.1' })
       assert.equal(code, want, error?.message)
       assert.deepEqual(teardown, [])
-      assert.ok(ms < 2000, `${ms} ms`)
+      assert.ok(ms < SOON_MS, `${ms} ms`)
     })
   }
 })
@@ -108,7 +108,7 @@ function requesting(change: (m: NegotiateRequest) => NegotiateRequest): Meddler 
 /** Strikes every dialect above `best` from NEGOTIATE, and the contexts that only the best one has. */
 const strike = (best: Smb2Dialect): Meddler => requesting(m => ({ ...m, dialects: m.dialects.filter(d => d <= DIALECT[best]), contexts: [] }))
 
-describe('somebody in between who makes the negotiation worse', { skip: noLab, timeout: 30_000, concurrency: true }, () => {
+describe('somebody in between who makes the negotiation worse', { skip: noLab, timeout: 800_000, concurrency: 8 }, () => {
   after(async () => nothingLeft(await useLab()))
 
   let notes = 0 // each its own file: they run at once
@@ -116,7 +116,7 @@ describe('somebody in between who makes the negotiation worse', { skip: noLab, t
     const lab = await useLab()
     await using between = await proxy({ host: lab.server().address, port: 445 }, meddler)
     const outcome = await converse(lab, between.port, share => touch(share, undefined, `note-${++notes}`), options)
-    assert.ok(outcome.ms < 4500, `${outcome.ms} ms`)
+    assert.ok(outcome.ms < SOON_MS, `${outcome.ms} ms`)
     return outcome
   }
 

@@ -41,7 +41,7 @@ describe('a flipped bit in a signed answer', { skip: noLab }, () => {
     return { answers, error }
   }
 
-  test('ends the run with BAD_SIGNATURE, whichever answer it is and wherever the bit', { timeout: 120_000 }, async () => {
+  test('ends the run with BAD_SIGNATURE, whichever answer it is and wherever the bit', { timeout: 280_000 }, async () => {
     const { answers, error } = await work(() => {})
     assert.deepEqual([error, answers > 10], [undefined, true])
     for (let index = 0; index < answers; index++) {

@@ -24,7 +24,7 @@ const FINAL = ['ACCESS_DENIED', 'BAD_NETWORK_NAME', 'LOGON_FAILURE', 'ACCOUNT_LO
 
 const WHERE = { 'session setup': COMMAND.SESSION_SETUP, 'tree connect': COMMAND.TREE_CONNECT } as const
 
-describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout: 110_000 }, () => {
+describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout: 800_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
   const state = mkdtempSync(join(tmpdir(), 'story-state-'))
@@ -35,7 +35,7 @@ describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout
     })
   })
   after(async () => {
-    await lab.server().untilSessions(0, 5000)
+    await lab.server().untilSessions(0)
     lab.dispose()
     assert.deepEqual(readdirSync(place), [], 'folders of runs')
     assert.deepEqual(readdirSync(join(state, 'nbtrun', 'journal')), [], 'the journal')
@@ -65,7 +65,7 @@ describe('a server that says it is full', { skip: noLab, concurrency: 2, timeout
     const env = { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: place, XDG_STATE_HOME: state, HOME: place }
     try {
       const nbtrun = join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js')
-      const { exitCode, stderr } = await execa(nbtrun, [...words, ...options, '--', 'true'], { reject: false, timeout: 60_000, env, extendEnv: false })
+      const { exitCode, stderr } = await execa(nbtrun, [...words, ...options, '--', 'true'], { reject: false, timeout: 90_000, env, extendEnv: false })
       return { exitCode, stderr, receipt: JSON.parse(readFileSync(file, 'utf8')) as Receipt }
     } finally {
       rmSync(file, { force: true })

@@ -5,7 +5,7 @@ import { noLab } from '../lab/nbtrun.ts'
 import { cutInEveryMoment } from './cut.ts'
 import { framed, nothingLeft } from './story.ts'
 
-describe('a server that is gone', { skip: noLab, timeout: 30_000 }, () => {
+describe('a server that is gone', { skip: noLab, timeout: 800_000 }, () => {
   test('by a reset: a lost connection at once, in every moment', async () => {
     const lab = await useLab()
     await cutInEveryMoment(lab, ({ client }) => void client.resetAndDestroy())

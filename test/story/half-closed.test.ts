@@ -5,7 +5,7 @@ import { noLab } from '../lab/nbtrun.ts'
 import { cutInEveryMoment } from './cut.ts'
 import { nothingLeft } from './story.ts'
 
-describe('a server that closes its half', { skip: noLab, timeout: 30_000 }, () => {
+describe('a server that closes its half', { skip: noLab, timeout: 800_000 }, () => {
   test('is a lost connection at once, in every moment', async () => {
     const lab = await useLab()
     await cutInEveryMoment(lab, ({ client }) => void client.end())

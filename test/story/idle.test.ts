@@ -8,18 +8,14 @@ import { type Lab, useLab } from '../lab/index.ts'
 import { noMapping, nothingLeft } from '../lab/nbtrun.ts'
 import { closeConnections, Puppet, Witness } from './puppet.ts'
 
-describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 115_000 }, () => {
+describe('a connection that the server closed while the program idled', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
   before(async () => {
     lab = await useLab()
   })
   after(() => nothingLeft(lab))
   const disk = (name: string): string => join(lab.server().diskPath('app'), name)
-  /** Until the server's process is gone and what it held with it. */
-  const closed = async (): Promise<void> => {
-    closeConnections(lab)
-    await lab.server().untilWorkers(0)
-  }
+  const closed = (): Promise<void> => closeConnections(lab)
 
   for (const transport of ['tcp', 'nbt'] as const) {
     test(`is set up anew at the next request, once, over ${transport}; the receipt says so, and the end is acknowledged`, async () => {
@@ -28,6 +24,7 @@ describe('a connection that the server closed while the program idled', { skip: 
       assert.equal(await puppet.ask("write('note', 'before')"), 'written')
       await witness.look()
       await closed()
+      await lab.server().untilSessions(0)
       await witness.look()
       assert.deepEqual(await lab.server().sessions(), [], 'nobody asked for it yet')
       assert.equal(await puppet.ask("together(20, lambda i: read('note')) == ['before'] * 20"), 'True')
@@ -201,7 +198,7 @@ describe('a connection that the server closed while the program idled', { skip: 
     const witness = new Witness(lab)
     await witness.look()
     await closed()
-    await lab.server().untilSessions(1, 2000)
+    await lab.server().untilSessions(1)
     await witness.look()
     run.stdin?.end('\n')
     assert.deepEqual([(await run).exitCode, (await run).stderr], [0, ''])

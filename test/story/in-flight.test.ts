@@ -167,7 +167,7 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
       await one.unlock({ offset: 0n, length: 5n })
       await two.lock({ offset: 4n, length: 1n }, true)
       await assert.rejects(two.lock({ offset: 14n, length: 1n }, true), { code: 'FILE_ERROR' })
-      const waits = two.lock({ offset: 12n, length: 1n }, true, { signal: AbortSignal.timeout(5000) })
+      const waits = two.lock({ offset: 12n, length: 1n }, true, { signal: AbortSignal.timeout(60_000) })
       trap.arm('READ')
       await one.read(0, 1)
       await one.unlock({ offset: 10n, length: 5n })
@@ -222,8 +222,12 @@ describe('a connection that goes with a request under way', { skip: noLab, timeo
   test('on port 139 nothing is larger than its frames, even where the server forgets which port it is', async () => {
     const lab = await useLab()
     const clientGuid = randomBytes(16)
-    const first = await lasting(lab, 445, { host: lab.server().address, clientGuid, transport: { host: lab.server().address, mode: 'tcp', timeoutMs: 2000 } })
-    const second = await lasting(lab, 139, { host: lab.server().address, clientGuid, transport: { host: lab.server().address, mode: 'nbt', timeoutMs: 2000 } })
+    const first = await lasting(lab, 445, { host: lab.server().address, clientGuid, transport: { host: lab.server().address, mode: 'tcp', timeoutMs: 20_000 } })
+    const second = await lasting(lab, 139, {
+      host: lab.server().address,
+      clientGuid,
+      transport: { host: lab.server().address, mode: 'nbt', timeoutMs: 20_000 },
+    })
     const { connection } = second.lifeline
     assert.ok(connection instanceof Connection && connection.negotiated.maxWriteSize > 2 ** 17, 'it was handed over')
     const bytes = randomBytes(1_000_000)

@@ -10,8 +10,10 @@ import { converse, framed, nothingLeft } from './story.ts'
 
 const MANY = 1_000_000
 const AT_ONCE = 5000
+/** Of the request. */
+const TIME_MS = 60_000
 
-describe('a server that answers one READ with a million interim answers', { skip: noLab, timeout: 30_000 }, () => {
+describe('a server that answers one READ with a million interim answers', { skip: noLab, timeout: 800_000 }, () => {
   test('costs the request no more than its time, and no memory', async () => {
     const lab = await useLab()
     {
@@ -41,13 +43,13 @@ describe('a server that answers one READ with a million interim answers', { skip
         },
       )
       const before = process.memoryUsage()
-      const { code, teardown, ms } = await converse(lab, between.port, undefined, { ioTimeoutMs: 10_000 })
+      const { code, teardown, ms } = await converse(lab, between.port, undefined, { ioTimeoutMs: TIME_MS })
       await flooded
       const after = process.memoryUsage()
       assert.equal(code, undefined)
       assert.equal(sent, MANY)
       assert.deepEqual(teardown, ['TREE_DISCONNECT: STATUS_SUCCESS', 'LOGOFF: STATUS_SUCCESS', 'FIN: ok'])
-      assert.ok(ms < 10_000, `${ms} ms`)
+      assert.ok(ms < TIME_MS, `${ms} ms`)
       const grown = (after.heapUsed + after.external - before.heapUsed - before.external) / 2 ** 20
       assert.ok(grown < 64, `${Math.round(grown)} MiB more`)
     }

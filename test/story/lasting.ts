@@ -24,8 +24,8 @@ export async function lasting(lab: Lab, port: number, options: Partial<Login> = 
   const credentials = Credentials.fromPassword(identity, Secret.fromText(lab.password()))
   const lifeline = await logIn(scope, {
     host: '127.0.0.1',
-    transport: { host: '127.0.0.1', mode: 'tcp', port, timeoutMs: 2000 },
-    ioTimeoutMs: 4000,
+    transport: { host: '127.0.0.1', mode: 'tcp', port, timeoutMs: 20_000 },
+    ioTimeoutMs: 20_000,
     clientGuid: randomBytes(16),
     credentials,
     who: 'alice',

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 }
 
 test(`10,000 random and mutated packets against an end node: it still answers, holds its name, and has not grown (seed ${SEED})`, {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const ports = { name: await freePort(), datagram: await freePort(), session: 0 }
   const own = { address: '127.0.0.1', netmask: '255.255.255.0', broadcast: '127.0.0.1' }
@@ -76,13 +76,13 @@ test(`10,000 random and mutated packets against an end node: it still answers, h
       node.view().map(({ name, state }) => [name, state]),
       [['PAYROLL<20>', 'active']],
     )
-    const status = await nodeStatus('127.0.0.1', { ports, times: { statusMs: 2000 } })
+    const status = await nodeStatus('127.0.0.1', { ports, times: { statusMs: 20_000 } })
     assert.deepEqual(
       status.names.map(({ name }) => name),
       [PAYROLL],
     )
     const socket = await dial('127.0.0.1', sessionPort, never)
-    await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 2000)
+    await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 20_000)
     socket.destroy()
   } finally {
     await attacker.close()

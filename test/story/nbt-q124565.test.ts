@@ -56,7 +56,7 @@ async function life(table: NameTable, { wins, session }: { wins: boolean; sessio
         await assert.rejects(me.register(PAYROLL), { code: 'NAME_HELD', message: /held by session from ME<00> at 127\.0\.0\.1:/ })
         end()
       }
-      const outcome = await within(2000, () => released, 'giving the name back')
+      const outcome = await within(5000, () => released, 'giving the name back')
       assert.deepEqual(
         outcome.map(each => each.outcome),
         wins ? ['released'] : ['told'],
@@ -64,7 +64,7 @@ async function life(table: NameTable, { wins, session }: { wins: boolean; sessio
       assert.deepEqual([me.view(), server.names.size], [[], 0], `round ${round}`)
     }
   } finally {
-    await within(2000, () => me.close(), 'closing the node') // it ends whatever the table believes
+    await within(20_000, () => me.close(), 'closing the node') // it ends whatever the table believes
     await sender.close()
   }
 }
@@ -72,7 +72,7 @@ async function life(table: NameTable, { wins, session }: { wins: boolean; sessio
 async function openSession(me: EndNode): Promise<() => void> {
   const taken = new Promise<void>(resolve => me.sessions!.listen(PAYROLL, { onSession: ({ socket }) => (socket.resume(), resolve()) }))
   const socket = await dial('127.0.0.1', me.sessions!.port, never)
-  await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 2000)
+  await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 20_000)
   await taken
   return () => socket.destroy()
 }
@@ -84,8 +84,8 @@ for (const wins of [true, false])
     })
   }
 
-test('a table that counts datagrams fails this very story, as the article tells', { timeout: 30_000 }, async () => {
-  await assert.rejects(life(new CountsDatagrams(), { wins: true, session: false }), { code: 'TIMED_OUT', message: 'giving the name back took longer than 2 s' })
+test('a table that counts datagrams fails this very story, as the article tells', { timeout: 120_000 }, async () => {
+  await assert.rejects(life(new CountsDatagrams(), { wins: true, session: false }), { code: 'TIMED_OUT', message: 'giving the name back took longer than 5 s' })
 })
 
 test('deleted and registered again without waiting in between: the second waits for the first', async () => {
@@ -113,12 +113,12 @@ test('a session that breaks off gives its reference back as one that ends', asyn
   const held = await me.register(PAYROLL)
   const taken = new Promise<void>(resolve => me.sessions!.listen(PAYROLL, { onSession: ({ socket }) => (socket.resume(), resolve()) }))
   const socket = await dial('127.0.0.1', me.sessions!.port, never)
-  await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 2000)
+  await callSession(socket, { called: PAYROLL, calling: parseName('ME', 0) }, 20_000)
   await taken
   const released = held.release()
   socket.resetAndDestroy()
   await once(socket, 'close')
-  await within(2000, () => released)
+  await within(20_000, () => released)
   assert.deepEqual(me.view(), [])
   await me.close()
 })

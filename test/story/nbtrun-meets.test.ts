@@ -32,7 +32,7 @@ function pour({ client }: Wire, bytes: Buffer): void {
 
 interface Peer {
   readonly name: string
-  /** --io-timeout; 1s where the run fails, 10s where it goes well. */
+  /** --io-timeout; 4s where the run fails, 20s where it goes well. */
   readonly patience?: string
   /** More options of the run. */
   readonly options?: readonly string[]
@@ -204,7 +204,7 @@ const PEERS: readonly Peer[] = [
 /** In a folder of its own: a listing must not meet what the next test removes. */
 const USE = `cd "$1" && mkdir "$2" && cd "$2" && echo some words > note && cat note && ls -l . && rm note && cd .. && rmdir "$2"`
 
-describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 280_000 }, () => {
+describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurrency: 2, timeout: 800_000 }, () => {
   let lab: Lab
   const place = mkdtempSync(join(tmpdir(), 'story-'))
   const state = mkdtempSync(join(tmpdir(), 'story-state-')) // a lost session stays in the journal
@@ -212,14 +212,14 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
     lab = await useLab()
   })
   after(async () => {
-    await lab.server().untilSessions(0, 5000)
+    await lab.server().untilSessions(0)
     assert.deepEqual(readdirSync(place), [], 'folders of runs')
     rmSync(place, { recursive: true })
     rmSync(state, { recursive: true })
     assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /fuse\.nbtrun/)
   })
 
-  for (const { name, codes, meddler, options = [], patience = codes.length === 0 ? '10s' : '1s' } of PEERS) {
+  for (const { name, codes, meddler, options = [], patience = codes.length === 0 ? '20s' : '4s' } of PEERS) {
     test(`${name}: ${codes.length === 0 ? 'the run goes well' : `says ${codes.join(', ')}`}, soon, in little memory`, async () => {
       await using between = await proxy({ host: lab.server().address, port: 445 }, meddler())
       const own = [
@@ -232,7 +232,7 @@ describe('nbtrun meets a server that', { skip: missing('lab', 'fuse'), concurren
         '--io-timeout',
         patience,
         '--teardown-timeout',
-        '2s',
+        '5s',
         ...options,
       ]
       const program = ['/bin/sh', '-c', `(${USE}) >/dev/null 2>&1`, 'sh', '{mount}', `met-${name.replaceAll(' ', '-')}`]

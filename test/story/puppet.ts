@@ -7,6 +7,7 @@ import type { Receipt } from '../../src/run/receipt.ts'
 import type { Lab } from '../lab/index.ts'
 import { lines } from '../lab/lines.ts'
 import { type Call, words } from '../lab/nbtrun.ts'
+import { isAlive, processOf } from '../lab/processes.ts'
 
 export interface End {
   readonly code: number | undefined
@@ -122,7 +123,19 @@ export class Witness {
   }
 }
 
-/** The server's processes for its clients end, as they do when a session was idle for too long: the connection is closed, the server goes on. */
-export function closeConnections(lab: Lab, server = 'srv'): void {
-  for (const pid of lab.server(server).workers()) process.kill(pid, 'SIGTERM')
+/**
+ * The server's processes for its clients end, as they do when a session was idle for too long: the connection is closed, the server goes on. Resolves
+ * when they are gone, and with them what they held; others may have taken their place by then.
+ */
+export async function closeConnections(lab: Lab, server = 'srv'): Promise<void> {
+  const all = lab
+    .server(server)
+    .workers()
+    .flatMap(pid => processOf(pid) ?? [])
+  for (const { pid } of all) {
+    try {
+      process.kill(pid, 'SIGTERM')
+    } catch {} // its client has left by itself
+  }
+  while (all.some(isAlive)) await pause(5)
 }

@@ -17,7 +17,7 @@ const MIB = 2 ** 20
 /** Whether it is a refusal that a program would see as this. */
 const errno = (errno: string) => (thrown: unknown) => thrown instanceof NbtrunError && thrown.facts['errno'] === errno
 
-describe('round trips', { skip: noLab, timeout: 60_000 }, () => {
+describe('round trips', { skip: noLab, timeout: 800_000 }, () => {
   let lab: Lab
   let between: Proxy
   let client: Client
@@ -30,8 +30,9 @@ describe('round trips', { skip: noLab, timeout: 60_000 }, () => {
   before(async () => {
     lab = await useLab()
     const note = (what: 'asked' | 'answered') => (frame: Buffer) => {
+      // of whatever takes it long a server says that it will answer: on a busy machine it may be anything
       if (field.status(frame) === STATUS.PENDING) interim.resolve()
-      seen[what]++
+      else seen[what]++
       seen.atOnce = Math.max(seen.atOnce, seen.asked - seen.answered)
       return frame
     }

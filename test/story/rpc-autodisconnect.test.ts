@@ -40,7 +40,7 @@ class Settings {
   }
 }
 
-describe('the idle limit of a Windows server', { skip: noLab, timeout: 120_000 }, () => {
+describe('the idle limit of a Windows server', { skip: noLab, timeout: 800_000 }, () => {
   test('is shown, with what the server tunes by itself', async () => {
     const settings = new Settings()
     await using server = await windows(settings.service)

@@ -59,7 +59,7 @@ interface Listed {
   readonly sessions: readonly { readonly client: string; readonly user: string | null; readonly opens: number | null; readonly idle: number | null }[]
 }
 
-describe('the sessions of a Windows server', { skip: noLab, timeout: 120_000 }, () => {
+describe('the sessions of a Windows server', { skip: noLab, timeout: 800_000 }, () => {
   test('at level 502, in the bytes of section M', async () => {
     await using server = await windows(opnum => (opnum === OPNUM.SESSION_ENUM ? V.SESSIONS_502_RESPONSE : 0x1c01_0002))
     const { code, stdout, stderr } = await asGuest(server, 'sessions')
@@ -147,7 +147,7 @@ describe('the sessions of a Windows server', { skip: noLab, timeout: 120_000 }, 
   })
 })
 
-describe('shares', { skip: noLab, timeout: 120_000 }, () => {
+describe('shares', { skip: noLab, timeout: 800_000 }, () => {
   const service: Service = (_, stub) => {
     const { level } = decode(shareEnumRequest, stub)
     return level === 1 ? V.WINDOWS_SHARES_RESPONSE : encode(enumResponse('shares', 2, SHARE[2]), { entries: [], total: 0, resume: null, status: 5 })

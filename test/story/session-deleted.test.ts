@@ -10,7 +10,7 @@ import { lasting } from './lasting.ts'
 import { proxy } from './proxy.ts'
 import { nothingLeft } from './story.ts'
 
-describe('a server that ended the session', { skip: noLab, timeout: 60_000 }, () => {
+describe('a server that ended the session', { skip: noLab, timeout: 800_000 }, () => {
   for (const dialect of ['2.1', '3.0', '3.1.1'] as const)
     for (const requireEncryption of dialect === '2.1' ? [false] : [false, true])
       test(`SMB ${dialect}${requireEncryption ? ', encrypted' : ''}: it is set up anew at the next request, and given back in the end`, async () => {

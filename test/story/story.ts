@@ -5,8 +5,11 @@ import { type Client, connect, type ConnectOptions, type Share } from '../../src
 import type { Step } from '../../src/base/scope.ts'
 import type { Lab } from '../lab/index.ts'
 
-/** The patience of a test that waits in vain. */
-export const BRIEF = { ioTimeoutMs: 250 } as const
+/** The patience of a test that waits in vain: everything else must be answered within it, on a busy machine too. */
+export const BRIEF = { ioTimeoutMs: 1500 } as const
+
+/** A bound on what comes at once, ms: what waits for a deadline of `converse` takes longer. */
+export const SOON_MS = 10_000
 
 /** What became of a conversation. */
 export interface Outcome {
@@ -33,7 +36,7 @@ export async function converse(
     if (!(thrown instanceof NbtrunError)) throw thrown
     error ??= thrown
   }
-  const login = { user: 'alice', password: lab.password(), domain: 'LAB', port, ioTimeoutMs: 5000 }
+  const login = { user: 'alice', password: lab.password(), domain: 'LAB', port, ioTimeoutMs: 2 * SOON_MS }
   const client = await connect('127.0.0.1', { ...login, ...options }).catch(note)
   if (client !== undefined) {
     await client
@@ -66,8 +69,8 @@ export async function nothingHeld(): Promise<void> {
 /** Nothing is left here, and no session on the server. */
 export async function nothingLeft(lab: Lab): Promise<void> {
   await nothingHeld()
-  await lab.server().untilWorkers(0, 1000)
-  await lab.server().untilSessions(0, 3000)
+  await lab.server().untilWorkers(0)
+  await lab.server().untilSessions(0)
 }
 
 export interface Listener extends AsyncDisposable {

@@ -31,7 +31,7 @@ function messages(frame: Buffer): number {
   return next === 0 ? 1 : 1 + messages(frame.subarray(next))
 }
 
-describe('a server that says what nobody asked for', { skip: noLab, timeout: 30_000 }, () => {
+describe('a server that says what nobody asked for', { skip: noLab, timeout: 800_000 }, () => {
   test('is heard all the same: its answers count, the rest is counted', async () => {
     const lab = await useLab()
     {

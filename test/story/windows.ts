@@ -31,8 +31,8 @@ export function windows(service: Service, { fragment = 4256, garble = answer => 
 
 /** nbtrun as a guest on that server. */
 export async function asGuest({ port }: Listener, command: string, ...words: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
-  const own = [command, '//127.0.0.1', ...words, '--guest', '--port', String(port), '--io-timeout', '3s']
-  const { exitCode, stdout, stderr } = await execa(join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js'), own, { reject: false, timeout: 20_000 })
+  const own = [command, '//127.0.0.1', ...words, '--guest', '--port', String(port), '--io-timeout', '10s']
+  const { exitCode, stdout, stderr } = await execa(join(import.meta.dirname, '..', '..', 'bin', 'nbtrun.js'), own, { reject: false, timeout: 60_000 })
   return { code: exitCode, stdout, stderr }
 }
 

@@ -13,7 +13,7 @@ import { resolve } from '../../profile/settings.ts'
 import { render, TEMPLATES } from '../../profile/templates.ts'
 import { assignment, shown } from '../../profile/values.ts'
 import type { Raw } from '../../profile/words.ts'
-import { packageFolder } from '../package.ts'
+import { packageText } from '../package.ts'
 import { output, print } from '../report.ts'
 import { saveSecret } from '../saving.ts'
 import { WIDTH, wrap } from '../wrap.ts'
@@ -127,7 +127,7 @@ function line(found: Imported, raw: Raw): string {
 
 function script(found: Imported, raw: Raw): string {
   const name = found.passesWords ? 'metered-launcher' : 'login'
-  return render(name, readFileSync(new URL(`templates/${TEMPLATES[name].file}`, packageFolder()), 'utf8'), ownWords(raw), found.program ?? [])
+  return render(name, packageText(`templates/${TEMPLATES[name].file}`), ownWords(raw), found.program ?? [])
 }
 
 const asLine = (found: Imported, raw: Raw): string => `As a command line:\n\n${indented(line(found, raw))}`

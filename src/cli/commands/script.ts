@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Argv } from 'yargs'
 import { NbtrunError } from '../../base/errors.ts'
 import { ownWords } from '../../profile/own-words.ts'
 import { resolve } from '../../profile/settings.ts'
 import { render, templateName, TEMPLATES } from '../../profile/templates.ts'
-import { packageFolder } from '../package.ts'
+import { packageText } from '../package.ts'
 import { output } from '../report.ts'
 import { save } from '../saving.ts'
 import { rawFrom, withOptions } from '../yargs.ts'
@@ -42,7 +41,7 @@ export function run(given: Readonly<Record<string, unknown>>, rest: readonly str
   const raw = rawFrom(given)
   const used = raw.share === undefined ? { ...raw, share: [example[1]] } : raw
   resolve(used, {}, process.cwd()) // judges every value now, not at the first login
-  const text = readFileSync(new URL(`templates/${file}`, packageFolder()), 'utf8')
+  const text = packageText(`templates/${file}`)
   const script = render(name, text, Object.keys(raw).length === 0 ? example : ownWords(used), words.length === 0 ? exampleProgram : words)
   if (typeof out === 'string') save(out, script, force === true, /\.(sh|desktop)$/.test(file))
   else output(script)

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { now } from '../../base/time.ts'
+import { mountNamespace } from './room-users.ts'
 
 export interface Opener {
   readonly pid: number
@@ -7,24 +8,34 @@ export interface Opener {
 }
 
 /** How long a look at all processes of a machine may take: a machine may have thousands. */
-const LOOK_MS = 250
+const LOOK_MS = 1000
 
 /**
  * The processes, as far as we may look into them, that have something at or below a path open, stand in it, or execute it. All of `suspects`; of the others
- * those that were found in the time that such a look may take.
+ * those that were found in the time that such a look may take: first who sees what we see, the youngest before the old.
  */
 export async function openedBy(path: string, suspects: readonly number[]): Promise<readonly Opener[]> {
   const openers: Opener[] = []
-  const dueAt = now() + LOOK_MS
-  const all = (await readdir('/proc')).map(Number).filter(Number.isInteger)
-  const others = all.filter(pid => !suspects.includes(pid))
-  for (const [i, pid] of [...suspects, ...others].entries()) {
-    if (i >= suspects.length && now() > dueAt) break
+  const look = async (pid: number): Promise<void> => {
     for await (const to of linksOf(pid)) {
       if (to !== path && !to.startsWith(`${path}/`)) continue
       openers.push({ pid, name: await nameOf(pid) })
-      break
+      return
     }
+  }
+  for (const pid of suspects) await look(pid)
+  const dueAt = now() + LOOK_MS
+  const own = await mountNamespace(process.pid)
+  const others = (await readdir('/proc')).map(Number).filter(pid => Number.isInteger(pid) && !suspects.includes(pid))
+  const elsewhere: number[] = []
+  for (const pid of others.sort((a, b) => b - a)) {
+    if (now() > dueAt) break
+    if ((await mountNamespace(pid)) === own) await look(pid)
+    else elsewhere.push(pid)
+  }
+  for (const pid of elsewhere) {
+    if (now() > dueAt) break
+    await look(pid)
   }
   return openers
 }

@@ -1,15 +1,20 @@
 import type { Socket } from 'node:net'
+import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 import { asError } from '../../base/errors.ts'
 import { deferred, type Deferred } from '../../base/time.ts'
 import type { Attach, Device, DeviceEvents } from './device.ts'
 import { FrameReader, markAsking, wordOf } from './relay-frames.ts'
 
+/** The first word of a single executable that is to be a relay: it has no file beside it. */
+export const RELAY_WORD = '--be-the-relay'
+
 /**
  * The words that start a relay: another Node, as a file of its own beside this one, in dist/ as in the sources. Why Node: /dev/fuse wants whole messages of a
  * megabyte in one read and one write each, which no tool of every system does, and a Node is at hand.
  */
 export function relayWords(): readonly string[] {
+  if (isSea()) return [process.execPath, RELAY_WORD]
   const isSource = import.meta.url.endsWith('.ts')
   return [process.execPath, ...(isSource ? process.execArgv : []), fileURLToPath(new URL(isSource ? 'relay.ts' : 'relay.js', import.meta.url))]
 }

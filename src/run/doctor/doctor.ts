@@ -53,7 +53,7 @@ export async function examine({ signal, tell, ...about }: Examining): Promise<re
     warn: () => {},
   })
   const patient: Patient = { ...about, scope: new Scope(signal, () => {}, settings['teardown-timeout']), journal }
-  const began = now()
+  let dueAt = now() + BUDGET_MS
   const rows: Row[] = []
   const add = (row: Row): void => {
     rows.push(row)
@@ -62,9 +62,13 @@ export async function examine({ signal, tell, ...about }: Examining): Promise<re
   try {
     for (const check of target === undefined ? HOST : [...HOST, ...NAMES, ...PORTS, ...SERVER, ...SHARE]) {
       signal.throwIfAborted()
-      const why = check.needless?.(patient) ?? (now() - began > BUDGET_MS ? 'it has taken too long already' : undefined)
+      const why = check.needless?.(patient) ?? (now() > dueAt ? 'it has taken too long already' : undefined)
       if (why !== undefined) add(rowOf(check, { state: 'skipped', text: why }, null))
-      else for (const row of await look(check, patient, signal)) add(row)
+      else {
+        const began = now()
+        for (const row of await look(check, patient, signal)) add(row)
+        if (check.limitMs === undefined) dueAt += now() - began // a person's time is their own
+      }
     }
   } finally {
     patient.credentials?.password.fill(0)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { now } from '../../base/time.ts'
+import { limited } from '../../nbt/dial.ts'
 import { hostFinder, LMHOSTS, type Found } from '../../nbt/find.ts'
 import { NAME_SOURCES, type NameSource } from '../../nbt/name-order.ts'
 import type { ResolveAttempt } from '../../nbt/resolve.ts'
@@ -9,6 +10,8 @@ import type { Patient, Target } from './patient.ts'
 import { connectMs } from './patience.ts'
 
 const NAMES_MS = 60_000
+/** Sources of NetBIOS share out their time themselves, and then say what each answered; DNS does not. */
+const SLACK_MS = 500
 
 /**
  * The name, looked for as a run does, and then wherever that did not ask: who gives different answers should be known. Broadcasts go out only where they were
@@ -44,14 +47,16 @@ export const NAMES: readonly Check[] = [
   },
 ]
 
-type Said = { readonly outcome: ResolveAttempt['outcome']; readonly ms: number; readonly addresses: readonly string[] }
+export type Said = { readonly outcome: ResolveAttempt['outcome']; readonly ms: number; readonly addresses: readonly string[] }
 
 async function ask({ settings }: Patient, host: string, order: readonly NameSource[], said: Map<NameSource, Said>, signal: AbortSignal): Promise<Found> {
   const { wins, scope } = settings
   const trace = ({ source, outcome, ms }: ResolveAttempt): void => {
     if (source !== 'cache') said.set(source, { outcome, ms, addresses: [] })
   }
-  const found = await hostFinder({ order, wins, scope })(host, { timeoutMs: connectMs(settings), signal, trace })
+  const timeoutMs = connectMs(settings)
+  const find = hostFinder({ order, wins, scope })
+  const found = await limited(signal, timeoutMs + SLACK_MS, `finding ${host}`, limit => find(host, { timeoutMs, signal: limit, trace }))
   for (const source of NAME_SOURCES) {
     const own = said.get(source)
     if (own !== undefined && source === found.by) said.set(source, { ...own, addresses: found.addresses })
@@ -78,7 +83,8 @@ function rows(said: ReadonlyMap<NameSource, Said>, patient: Patient): Seen[] {
   })
 }
 
-function verdict(found: Found | undefined, why: unknown, said: ReadonlyMap<NameSource, Said>): Seen {
+/** What a run would take, and who says otherwise. */
+export function verdict(found: Found | undefined, why: unknown, said: ReadonlyMap<NameSource, Said>): Seen {
   const others = [...said].filter(([, { addresses }]) => addresses.length > 0)
   if (found === undefined) {
     const unused = others.map(([source, { addresses }]) => `${source} knows ${addresses.join(', ')}: --name-order ${source}`)

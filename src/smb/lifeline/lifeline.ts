@@ -95,9 +95,13 @@ export class Lifeline {
   }
 
   async logIn(signal: AbortSignal): Promise<void> {
-    const { book } = this.login
+    const { book, resetClient } = this.login
+    if (resetClient !== undefined) {
+      requireSmb1(this.connection)
+      resetClient()
+    }
     try {
-      this.#session = await this.#enter(this.connection, book?.orphans(this.connection) ?? [], signal)
+      this.#session = await this.#enter(this.connection, book?.orphans(this.connection) ?? [], signal, resetClient !== undefined)
     } finally {
       book?.settled()
     }
@@ -165,22 +169,22 @@ export class Lifeline {
   }
 
   /** Logs in, and has the server end these sessions, where it still has them: one with each login, so that all but the last are given back at once. */
-  async #enter(connection: Connection, previous: readonly bigint[], signal: AbortSignal): Promise<Session> {
+  async #enter(connection: Connection, previous: readonly bigint[], signal: AbortSignal, resetClient = false): Promise<Session> {
     for (const id of previous.slice(0, -1)) {
       const session = await this.#logIn(connection, id, signal)
       if ((await session.close()).how === 'clean') this.givenBack(session)
     }
-    return this.#logIn(connection, previous.at(-1) ?? 0n, signal)
+    return this.#logIn(connection, previous.at(-1) ?? 0n, signal, resetClient)
   }
 
   /** The server ends the previous session of that id, where it still has it. */
-  async #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal): Promise<Session> {
+  async #logIn(connection: Connection, previousSessionId: bigint, signal: AbortSignal, resetClient = false): Promise<Session> {
     const { book, ...login } = this.login
     const taking = async (id: bigint): Promise<void> => {
       this.#taken.set(id, connection)
       await book?.taking(connection, id)
     }
-    const session = await unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId, taking }))
+    const session = await unlessAborted(signal, connection.logIn(login.credentials, { ...login, previousSessionId, resetClient, taking }))
     this.#taken.set(session.id, session)
     if (previousSessionId !== 0n) this.#gone(previousSessionId)
     return session
@@ -306,6 +310,14 @@ export class Lifeline {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+function requireSmb1({ dialect, host }: Connection): void {
+  if (dialect === 'NT1') return
+  throw new NbtrunError('DIALECT_REFUSED', `${host} speaks SMB ${dialect}, which knows no --reset-client`, {
+    hint: 'leave it out: what a dead run of yours left there ends with the next login; or say --max-dialect NT1',
+    facts: { dialect },
+  })
 }
 
 /** What a program's request fails of. */

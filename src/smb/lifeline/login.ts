@@ -31,4 +31,6 @@ export interface Login extends Partial<Terms> {
   /** Keeps the credentials, for a lost connection to be set up anew; otherwise they are wiped as soon as they were used. */
   readonly reconnect?: boolean
   readonly book?: SessionBook | undefined
+  /** SMB1 alone: the first login has the server end every other session of this machine's address. Called before it does. */
+  readonly resetClient?: (() => void) | undefined
 }

@@ -35,7 +35,7 @@ async function bySpnego(connection: Connection, credentials: Credentials, option
     let token = context.first(connection.negotiated.securityBlob)
     let uid = 0
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const body = { ...connection.introduction, securityBlob: token }
+      const body = { ...connection.introduction, resetClient: options.resetClient === true, securityBlob: token }
       const reply = await connection.request({ command: 'SESSION_SETUP_ANDX', codec: sessionSetupRequest, body, uid, login: connection.terms })
       const { status } = reply.header
       if (status === STATUS.SUCCESS) {
@@ -58,7 +58,7 @@ async function bySpnego(connection: Connection, credentials: Credentials, option
 async function byNtlm(connection: Connection, credentials: Credentials, options: SessionOptions, chance: Chance): Promise<Granted> {
   const { oem, unicode, macKey } = rawNtlm(credentials, connection.negotiated, chance)
   const { user, domain } = credentials
-  const body = { ...connection.introduction, oemPassword: oem, unicodePassword: unicode, user, domain }
+  const body = { ...connection.introduction, resetClient: options.resetClient === true, oemPassword: oem, unicodePassword: unicode, user, domain }
   const reply = await connection.request({ command: 'SESSION_SETUP_ANDX', codec: rawSessionSetupRequest, body, login: connection.terms })
   if (reply.header.status !== STATUS.SUCCESS) throw logonRefused(reply.header.status, connection.host, options)
   const { guest } = decode(sessionSetupResponse, reply.body)

@@ -1,4 +1,4 @@
-import type { Codec } from '../../base/wire.ts'
+import type { Codec, Reader } from '../../base/wire.ts'
 import { getBlock, putAndX, putBlock, skipAndX } from './block.ts'
 import { getText, putText } from './text.ts'
 
@@ -6,6 +6,8 @@ import { getText, putText } from './text.ts'
 interface Client {
   readonly maxBufferSize: number
   readonly maxMpxCount: number
+  /** The server shall end all others of this machine. */
+  readonly resetClient: boolean
   /** From the NEGOTIATE answer. */
   readonly sessionKey: number
   readonly capabilities: number
@@ -34,10 +36,17 @@ export interface SessionSetupResponse {
 }
 
 /**
- * VcNumber: 0 would have the server end every other session from this machine's address, other users' and other machines' behind the same router
- * included. [MS-CIFS] 3.3.5.43.
+ * 0 has the server end every other session from this machine's address, other users' and other machines' behind the same router included, and need not mean that
+ * it waits for the login to succeed (Samba does not). [MS-CIFS] 3.3.5.43.
  */
-const VC_NUMBER = 1
+const VC_NUMBER = { reset: 0, usual: 1 } as const
+const vcNumber = ({ resetClient }: { readonly resetClient: boolean }): number => (resetClient ? VC_NUMBER.reset : VC_NUMBER.usual)
+
+function getReset(words: Reader): boolean {
+  const number = words.u16()
+  if (number !== VC_NUMBER.reset) words.fixed('VcNumber', VC_NUMBER.usual, number)
+  return number === VC_NUMBER.reset
+}
 const OS = 'Unix'
 const LAN_MANAGER = 'nbtrun'
 
@@ -48,7 +57,7 @@ export const sessionSetupRequest: Codec<SessionSetupRequest> = {
       w,
       () => {
         putAndX(w)
-        w.u16(m.maxBufferSize).u16(m.maxMpxCount).u16(VC_NUMBER).u32(m.sessionKey).u16(m.securityBlob.length).u32(0).u32(m.capabilities)
+        w.u16(m.maxBufferSize).u16(m.maxMpxCount).u16(vcNumber(m)).u32(m.sessionKey).u16(m.securityBlob.length).u32(0).u32(m.capabilities)
       },
       (_, start) => {
         w.bytes(m.securityBlob)
@@ -61,12 +70,20 @@ export const sessionSetupRequest: Codec<SessionSetupRequest> = {
     const { words, bytes } = getBlock(r, 12)
     skipAndX(words)
     const [maxBufferSize, maxMpxCount] = [words.u16(), words.u16()]
-    words.fixed('VcNumber', VC_NUMBER, words.u16())
+    const resetClient = getReset(words)
     const sessionKey = words.u32()
     const length = words.u16()
     words.skip(4) // Reserved
     const capabilities = words.u32()
-    return { maxBufferSize, maxMpxCount, sessionKey, capabilities, securityBlob: bytes.bytes(length), unicode: bytes.buf.includes('U\0n\0', length, 'latin1') }
+    return {
+      maxBufferSize,
+      maxMpxCount,
+      resetClient,
+      sessionKey,
+      capabilities,
+      securityBlob: bytes.bytes(length),
+      unicode: bytes.buf.includes('U\0n\0', length, 'latin1'),
+    }
   },
 }
 
@@ -77,7 +94,7 @@ export const rawSessionSetupRequest: Codec<RawSessionSetupRequest> = {
       w,
       () => {
         putAndX(w)
-        w.u16(m.maxBufferSize).u16(m.maxMpxCount).u16(VC_NUMBER).u32(m.sessionKey)
+        w.u16(m.maxBufferSize).u16(m.maxMpxCount).u16(vcNumber(m)).u32(m.sessionKey)
         w.u16(m.oemPassword.length).u16(m.unicodePassword.length).u32(0).u32(m.capabilities)
       },
       (_, start) => {
@@ -90,7 +107,7 @@ export const rawSessionSetupRequest: Codec<RawSessionSetupRequest> = {
     const { words, bytes, bytesAt } = getBlock(r, 13)
     skipAndX(words)
     const [maxBufferSize, maxMpxCount] = [words.u16(), words.u16()]
-    words.fixed('VcNumber', VC_NUMBER, words.u16())
+    const resetClient = getReset(words)
     const sessionKey = words.u32()
     const [oemLength, unicodeLength] = [words.u16(), words.u16()]
     words.skip(4) // Reserved
@@ -100,7 +117,7 @@ export const rawSessionSetupRequest: Codec<RawSessionSetupRequest> = {
     const unicode = bytes.buf.includes('U\0n\0', 0, 'latin1')
     const user = getText(bytes, unicode, bytesAt)
     const domain = getText(bytes, unicode, bytesAt)
-    return { maxBufferSize, maxMpxCount, sessionKey, capabilities, oemPassword, unicodePassword, user, domain, unicode }
+    return { maxBufferSize, maxMpxCount, resetClient, sessionKey, capabilities, oemPassword, unicodePassword, user, domain, unicode }
   },
 }
 

@@ -90,6 +90,7 @@ test('what is nowhere, not executable or lost says so', async () => {
   await fails('', 'PROGRAM_NOT_FOUND', /empty/)
   await fails('nowhere', 'PROGRAM_NOT_FOUND', /^there is no program nowhere on the share or in PATH$/)
   await fails('nowhere', 'PROGRAM_NOT_FOUND', /nowhere on the share$/, { from: 'share' })
+  await assert.rejects(findProgram('X:\\bin\\app.exe', options), { hint: 'there are no drives here: the share is at {mount}, write {mount}/bin/app.exe' })
   await fails('plain', 'PROGRAM_NOT_RUNNABLE', /plain is not executable$/, { path: `${base}/first` })
   await fails('broken', 'FILE_ERROR', /refused/)
 })

@@ -10,7 +10,7 @@ if (mode === 'die') {
   // done 300 ms after it goes on, which is in time: only those count
   const work = new Promise<string>(resolve => process.once('SIGCONT', () => setTimeout(resolve, 300, 'in time')))
   console.log('ready')
-  within(1000, () => work).then(console.log, console.log)
+  within(3000, () => work).then(console.log, console.log)
 } else {
   const watch = watchSignals((action, signal) => console.log(`${action} ${signal}`))
   watch.phase = 'running'

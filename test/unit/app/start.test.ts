@@ -34,7 +34,7 @@ async function descriptorsSeen(redirections: string): Promise<Record<string, str
   return Object.fromEntries(Object.entries(seen).filter(([fd]) => Number(fd) > 2))
 }
 
-test('descriptors open at the start reach the program under their own numbers, and none of ours does', { timeout: 30_000 }, async () => {
+test('descriptors open at the start reach the program under their own numbers, and none of ours does', { timeout: 280_000 }, async () => {
   const usual = await descriptorsSeen('') // what this machine leaves open to everybody
   const seen = await descriptorsSeen('7</etc/hostname 3>/dev/null 23</etc/passwd 5< <(read x)')
   const { 5: pipe, 63: other, ...rest } = seen
@@ -43,7 +43,7 @@ test('descriptors open at the start reach the program under their own numbers, a
   assert.deepEqual(rest, { ...usual, 3: '/dev/null', 7: '/etc/hostname', 23: '/etc/passwd' })
 })
 
-test('both ends of a pipe reach the program where the parent holds them, as make does', { timeout: 30_000 }, async () => {
+test('both ends of a pipe reach the program where the parent holds them, as make does', { timeout: 280_000 }, async () => {
   const script = `
 import os, subprocess, sys
 r, w = os.pipe()

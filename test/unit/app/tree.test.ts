@@ -17,50 +17,50 @@ async function crowd(...scripts: string[]) {
   return { children, users, exits: () => Promise.all(children.map(({ exit }) => exit)) }
 }
 
-test('TERM ends all users', { timeout: 10_000 }, async () => {
+test('TERM ends all users', { timeout: 280_000 }, async () => {
   const { users, exits } = await crowd(':', ':')
-  assert.deepEqual(await endUsers(users, { killAfterMs: 5000 }), [])
+  assert.deepEqual(await endUsers(users, { killAfterMs: 60_000 }), [])
   assert.deepEqual(await exits(), [
     [null, 'SIGTERM'],
     [null, 'SIGTERM'],
   ])
 })
 
-test('KILL ends who does not hear TERM, after the time given', { timeout: 10_000 }, async () => {
+test('KILL ends who does not hear TERM, after the time given', { timeout: 280_000 }, async () => {
   const { users, exits } = await crowd("trap '' TERM", ':')
   const began = performance.now()
-  assert.deepEqual(await endUsers(users, { killAfterMs: 200 }), [])
-  assert.ok(performance.now() - began >= 200)
+  assert.deepEqual(await endUsers(users, { killAfterMs: 1500 }), [])
+  assert.ok(performance.now() - began >= 1500)
   assert.deepEqual(await exits(), [
     [null, 'SIGKILL'],
     [null, 'SIGTERM'],
   ])
 })
 
-test('who comes later is told, too', { timeout: 10_000 }, async () => {
+test('who comes later is told, too', { timeout: 280_000 }, async () => {
   const one = await crowd(':')
   const two = await crowd(':')
   let asked = 0
   const users = () => (asked++ === 0 ? one.users() : [...one.users(), ...two.users()])
-  assert.deepEqual(await endUsers(users, { killAfterMs: 5000 }), [])
+  assert.deepEqual(await endUsers(users, { killAfterMs: 60_000 }), [])
   assert.deepEqual(await two.exits(), [[null, 'SIGTERM']])
   await one.exits()
 })
 
-test('a stopped user is woken to hear it', { timeout: 10_000 }, async () => {
+test('a stopped user is woken to hear it', { timeout: 280_000 }, async () => {
   const { children, users, exits } = await crowd("trap 'exit 3' TERM")
   children[0]!.child.kill('SIGSTOP')
-  assert.deepEqual(await endUsers(users, { killAfterMs: 5000 }), [])
+  assert.deepEqual(await endUsers(users, { killAfterMs: 60_000 }), [])
   assert.deepEqual(await exits(), [[3, null]])
 })
 
-test('KILL at once where that is asked', { timeout: 10_000 }, async () => {
+test('KILL at once where that is asked', { timeout: 280_000 }, async () => {
   const { users, exits } = await crowd("trap '' TERM")
-  assert.deepEqual(await endUsers(users, { killAfterMs: 5000, kill: true }), [])
+  assert.deepEqual(await endUsers(users, { killAfterMs: 60_000, kill: true }), [])
   assert.deepEqual(await exits(), [[null, 'SIGKILL']])
 })
 
-test('the waiting ends when it is called off, and says who is left', { timeout: 10_000 }, async () => {
+test('the waiting ends when it is called off, and says who is left', { timeout: 280_000 }, async () => {
   const { users, exits } = await crowd("trap '' TERM")
   const abort = new AbortController()
   const ending = endUsers(users, { killAfterMs: 60_000, signal: abort.signal })
@@ -71,7 +71,7 @@ test('the waiting ends when it is called off, and says who is left', { timeout: 
   await exits()
 })
 
-test('a tree is signalled from the top where nobody knows its users', { timeout: 10_000 }, async () => {
+test('a tree is signalled from the top where nobody knows its users', { timeout: 280_000 }, async () => {
   const child = spawn('bash', ['-c', 'sleep 30 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exit = once(child, 'exit')
   await once(child.stdout, 'data')

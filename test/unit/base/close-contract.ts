@@ -33,7 +33,7 @@ export function closeContract(name: string, make: (peer: Peer) => Held): void {
       const held = make('is silent')
       const began = performance.now()
       const { how, error } = await held.resource.close('enough', 30)
-      assert.ok(performance.now() - began < 500)
+      assert.ok(performance.now() - began < 1900) // not the 2 s of who asks for no limit
       assert.equal(how, 'forced')
       assert.ok(error instanceof Error && 'code' in error && error.code === 'TIMED_OUT')
       assert.equal(held.drops, 1)

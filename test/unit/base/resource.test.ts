@@ -84,7 +84,7 @@ describe('a resource with children', () => {
     const patient = b.close('no haste', 60_000)
     const began = performance.now()
     assert.equal((await parent.close('enough', 30)).how, 'forced')
-    assert.ok(performance.now() - began < 500)
+    assert.ok(performance.now() - began < 1900) // not the 2 s of who asks for no limit
     assert.deepEqual(
       [grandchild, b, a].map(({ ending, drops }) => [ending?.how, drops]),
       [

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { help } from '../../../src/cli/help.ts'
+import { columns } from '../../../src/cli/wrap.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const golden = (name: string): string => readFileSync(new URL(`golden/${name}`, import.meta.url), 'utf8')
@@ -43,6 +44,14 @@ test('a command has its help', () => {
   }
 })
 
+test('help of every command has 80 columns at most, and no colour', () => {
+  for (const name of readdirSync(new URL('golden/', import.meta.url)))
+    for (const line of golden(name).split('\n')) {
+      assert.ok(columns(line) <= 80, `${name}: ${line}`)
+      assert.ok(!line.includes('\u001b'), name)
+    }
+})
+
 test('words that the doctor does not understand are its exit code 2', () => {
   for (const [words, code] of [
     [['\\srv\\app'], 'SHELL_ATE_SHARE'],
@@ -71,6 +80,18 @@ test('a complaint is one line on stderr, and the code 125', () => {
     [['app'], 'app stands before any share; nbtrun --share //server/share -- app'],
     [[...S, '--frob', '--', 'true'], 'no such option or word: frob; see nbtrun --help'],
     [[...S, '--grce', '3', 'true'], 'no such option or word: grce; did you mean --grace?'],
+    [['//srv/app', 'app'], '//srv/app stands before any share; write --share //srv/app -- program'],
+    [['old.bat'], 'old.bat stands before any share; nbtrun import old.bat makes a run of a batch file; nbtrun --share //server/share -- old.bat runs it'],
+    [
+      ['use', 'X:', '//srv/app'],
+      'use stands before any share; nbtrun has no net use: nbtrun --share //server/share -- program; nbtrun import makes it of a batch file',
+    ],
+    [['names', '--wnis', '10.0.0.2'], 'no such option or word: wnis; did you mean --wins?'],
+    [['sessions', '//srv', '--josn'], 'no such option or word: josn; did you mean --json?'],
+    [['reap', '--frget', 'x'], 'no such option or word: frget; did you mean --forget?'],
+    [['autodisconnect', '//srv', '--wat'], 'no such option or word: wat; see nbtrun --help'], // --wait is none of its options
+    [['shares'], 'a word is missing behind the command shares; see nbtrun shares --help'],
+    [['shares', 'srv'], 'the server must be //server or //server/share, not srv; write //srv'],
     [['sesions', '//srv'], 'sesions stands before any share; did you mean nbtrun sessions?'],
     [[...S, '--grace', '--', 'true'], 'no value follows --grace; see nbtrun --help'],
     [[...S, '--port', '1', '--port', '2', 'true'], '--port is given 2 times; see nbtrun --help'],

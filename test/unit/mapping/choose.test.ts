@@ -29,7 +29,7 @@ interface Told {
 
 function choose(prefix: readonly string[], kind = 'auto'): Told {
   const [command = '', ...args] = [...prefix, ...CHILD]
-  const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, KIND: kind }, timeout: 30_000, killSignal: 'SIGKILL' })
+  const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, KIND: kind }, timeout: 280_000, killSignal: 'SIGKILL' })
   assert.equal(stderr, '')
   return JSON.parse(stdout) as Told
 }
@@ -38,7 +38,7 @@ const noFuse3 =
   (!existsSync('/usr/bin/fusermount3') && 'fusermount3 not installed (apt install fuse3)') ||
   (!isMachineRoot() && "fusermount3 has the privilege of the machine's root, which means nothing in a user namespace")
 
-describe('which way is taken', { skip: !isRoot && 'needs root to make the conditions', timeout: 110_000 }, () => {
+describe('which way is taken', { skip: !isRoot && 'needs root to make the conditions', timeout: 280_000 }, () => {
   test('root: a mount namespace; shared: a mount; neither needs koffi', () => {
     assert.deepEqual(choose(within(NO_KOFFI)), { kind: 'private', way: 'root', refusals: [] })
     assert.deepEqual(choose(within(NO_KOFFI), 'shared'), { kind: 'shared', way: 'c', refusals: [] })
@@ -67,7 +67,7 @@ describe('which way is taken', { skip: !isRoot && 'needs root to make the condit
   })
 })
 
-describe('no way at all: one line with the cure', { skip: !isRoot && 'needs root to make the conditions', timeout: 110_000 }, () => {
+describe('no way at all: one line with the cure', { skip: !isRoot && 'needs root to make the conditions', timeout: 280_000 }, () => {
   const line = (prefix: readonly string[], kind?: string): string | undefined => {
     const { code, line } = choose(prefix, kind)
     assert.equal(code, 'MAPPING_FAILED')

@@ -23,7 +23,7 @@ async function start(script: string, cwd = process.cwd()) {
 const isUnused = (mapping: Mapping) => Promise.race([mapping.unused.then(() => true), new Promise<boolean>(resolve => setTimeout(resolve, 150, false))])
 const letGo = (child: ChildProcess) => child.stdio[3]?.destroy()
 
-test('a program alone ends the use', { timeout: 10_000 }, async () => {
+test('a program alone ends the use', { timeout: 280_000 }, async () => {
   const { mapping, child, exit } = await start('read x <&3')
   await mapping.entered(child.pid!)
   assert.deepEqual(await mapping.users(), [child.pid])
@@ -32,7 +32,7 @@ test('a program alone ends the use', { timeout: 10_000 }, async () => {
   assert.deepEqual(await mapping.users(), [])
 })
 
-test('a double fork with a session of its own is still a user, after its parents are gone', { timeout: 10_000 }, async () => {
+test('a double fork with a session of its own is still a user, after its parents are gone', { timeout: 280_000 }, async () => {
   const { mapping, child, next, exit } = await start(`(setsid sh -c 'echo $$; read x <&3' &) ; exit 0`)
   await mapping.entered(child.pid!)
   const left = Number(await next())
@@ -43,7 +43,7 @@ test('a double fork with a session of its own is still a user, after its parents
   await mapping.unused
 })
 
-test('a child that forgot its environment is known by its parent', { timeout: 10_000 }, async () => {
+test('a child that forgot its environment is known by its parent', { timeout: 280_000 }, async () => {
   const { mapping, child, next, exit } = await start(`env -i sh -c 'echo $$; read x <&3' & read y <&3; exit 0`)
   await mapping.entered(child.pid!)
   const left = Number(await next())
@@ -55,14 +55,14 @@ test('a child that forgot its environment is known by its parent', { timeout: 10
   await mapping.unused
 })
 
-test('the program starts in the folder asked for and has the pid of the spawn', { timeout: 10_000 }, async () => {
+test('the program starts in the folder asked for and has the pid of the spawn', { timeout: 280_000 }, async () => {
   const { mapping, child, next } = await start('pwd; echo $$', '/')
   await mapping.entered(child.pid!)
   assert.deepEqual([await next(), Number(await next())], ['/', child.pid])
   await mapping.unused
 })
 
-test('ending it stops the watching and touches nobody', { timeout: 10_000 }, async () => {
+test('ending it stops the watching and touches nobody', { timeout: 280_000 }, async () => {
   const { mapping, child, exit } = await start('read x <&3')
   await mapping.entered(child.pid!)
   await mapping.end()

@@ -29,7 +29,7 @@ const ways = [
 ]
 
 for (const { way, prefix, skip, read = 'polled' } of ways) {
-  describe(`a room made the way ${way}, ${read}`, { skip, timeout: 60_000 }, () => {
+  describe(`a room made the way ${way}, ${read}`, { skip, timeout: 280_000 }, () => {
     const env = { WAY: way, READ: read }
     // not before this way's turn: each child keeps the machine busy
     let told: Promise<string> | undefined

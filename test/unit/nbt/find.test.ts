@@ -37,7 +37,7 @@ function knowing(t: TestContext, known: Readonly<Record<string, string>>): strin
 function asking(): FindingHow & { readonly said: string[] } {
   const said: string[] = []
   const trace = ({ source, outcome }: ResolveAttempt): void => void said.push(`${source}: ${outcome}`)
-  return { timeoutMs: 1000, signal: new AbortController().signal, trace, said }
+  return { timeoutMs: 30_000, signal: new AbortController().signal, trace, said }
 }
 
 test('LMHOSTS goes before DNS where it is there, DNS alone is asked where it is not', async t => {
@@ -94,7 +94,7 @@ test('a host that DNS knows costs no more code than DNS', () => {
   const coverage = join(folder, 'coverage')
   const root = fileURLToPath(new URL('../../../', import.meta.url))
   const script = `const { hostFinder } = await import('./src/nbt/find.ts')
-    await hostFinder({ lmhosts: ${JSON.stringify(none)} })('localhost', { timeoutMs: 1000, signal: new AbortController().signal })`
+    await hostFinder({ lmhosts: ${JSON.stringify(none)} })('localhost', { timeoutMs: 30_000, signal: new AbortController().signal })`
   const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     cwd: root,
     encoding: 'utf8',

@@ -140,7 +140,7 @@ test('callers that say nothing, nonsense, or too much are cut off, and others ar
     )
     assert.equal(await call(FILES), 'taken')
     await Promise.all(all)
-    assert.ok(performance.now() - began < 2000)
+    assert.ok(performance.now() - began < 20_000)
   }, takes)
 })
 

@@ -107,7 +107,7 @@ test('a wait acknowledgement stops the sending, is believed once and within boun
   server.first = (packet, _, say) => {
     say(waitAcknowledgement(packet, SRV, 3600))
     say(waitAcknowledgement(packet, SRV, 3600))
-    setTimeout(() => say(registrationResponse(packet.id, CLAIM, RCODE.OK)), 150) // after all tries would have been over
+    setTimeout(() => say(registrationResponse(packet.id, CLAIM, RCODE.OK)), 900) // after all tries would have been over
     return true
   }
   assert.equal((await registerName(net, [CLAIM])).server, '10.0.0.2')

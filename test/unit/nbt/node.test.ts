@@ -199,13 +199,13 @@ test('a P node neither sends nor answers broadcasts', async () => {
 test('a name is refreshed before its life at the name server ends, again and again; a life of 0 needs none', async () => {
   const wire = new Wire()
   const server = new Nbns(wire, WINS)
-  server.ttl = 1
+  server.ttl = 4
   const one = await node(wire, ONE, { wins: [WINS] })
   const held = await one.register(PAYROLL)
   const began = performance.now()
-  while (held.refreshed < 2 && performance.now() - began < 5000) await pause(10)
+  while (held.refreshed < 2 && performance.now() - began < 60_000) await pause(10)
   assert.equal(held.refreshed, 2)
-  assert.ok(performance.now() - began < 2000)
+  assert.ok(performance.now() - began < 8000)
   await held.release()
   server.ttl = 0
   const endless = await one.register(LAB)
@@ -238,7 +238,7 @@ test('a name server that gives the name to another takes it from us; one that is
   server.first = ({ opcode }) => opcode === OPCODE.REFRESH && ++refreshes <= 3
   const lost = new Promise<Error>(resolve => (held.onLost = resolve))
   const began = performance.now()
-  while (refreshes < 4 && performance.now() - began < 5000) await pause(10)
+  while (refreshes < 4 && performance.now() - began < 60_000) await pause(10)
   assert.deepEqual([refreshes, held.state], [4, 'active'])
   server.first = () => false
   server.names.set('PAYROLL#32.', at('10.0.0.9'))

@@ -109,6 +109,8 @@ test('a file that others can read is refused', async () => {
 
 test('a file that cannot be read, or never ends, is refused', async () => {
   await assert.rejects(find({ 'password-file': ['missing'] }), { code: 'FILE_ERROR', message: /missing cannot be read \(ENOENT\)/ })
+  const tilde = { code: 'FILE_ERROR', hint: 'the shell left ~ as it was: a blank before it, not =, or $HOME instead' }
+  await assert.rejects(find({ 'password-file': ['~/missing'] }), tilde)
   await assert.rejects(find({ 'password-file': ['.'] }), { code: 'FILE_ERROR', message: /cannot be read \(EISDIR\)/ })
   await assert.rejects(find({ 'password-file': ['/dev/zero'] }), { code: 'FILE_ERROR', message: '/dev/zero is longer than 65536 bytes' })
 })

@@ -14,6 +14,7 @@ after(() => started.forEach(script => script.kill('SIGKILL')))
 /** The fixture on a terminal of its own, made by script(1). */
 class Terminal {
   readonly #script: ChildProcess
+  readonly #closed: Promise<unknown>
   #said = ''
   #wake: () => void = () => {}
 
@@ -24,7 +25,8 @@ class Terminal {
       this.#said += chunk.toString()
       this.#wake()
     })
-    this.#script.once('close', () => this.#wake())
+    this.#closed = once(this.#script, 'close')
+    void this.#closed.then(() => this.#wake())
     started.add(this.#script)
   }
 
@@ -46,7 +48,7 @@ class Terminal {
 
   /** The fixture's result; asserts that the terminal was as at first each of the `times` the shell looked. */
   async end(times = 2): Promise<unknown> {
-    if (this.#script.exitCode === null) await once(this.#script, 'close')
+    await this.#closed
     const states = this.#said.split('\r\n').filter(line => /^[0-9a-f]+(:[0-9a-f]+)+$/.test(line))
     assert.equal(states.length, times, this.#said)
     assert.equal(new Set(states).size, 1, 'the terminal is as it was')

@@ -51,6 +51,7 @@ test('what is not given has its fallback', () => {
     server: undefined,
     'auth-level': 'ntlmv2',
     'smb1-login': 'auto',
+    'reset-client': false,
     signing: 'auto',
     'signing-algorithms': undefined,
     encrypt: false,
@@ -150,7 +151,8 @@ test('every option has its variable', () => {
   }
   for (const [name, { kind, arg }] of ROWS) {
     const text = samples[name] ?? (kind === 'one' ? (arg === 'NAME' ? 'N' : '7') : '1')
-    const s = resolve(name === 'share' ? {} : { share: ['//srv/app'] }, { [envName(name)]: text }, '/')
+    const smb1 = name === 'reset-client' ? { NBTRUN_OPT_MIN_DIALECT: 'NT1' } : {} // means nothing without
+    const s = resolve(name === 'share' ? {} : { share: ['//srv/app'] }, { [envName(name)]: text, ...smb1 }, '/')
     assert.equal(s.given[name], 'env', name)
     assert.notDeepEqual(s[name], { one: undefined, many: [], flag: false, count: 0 }[kind], name)
   }
@@ -193,6 +195,8 @@ test('a range of dialects has both its ends, one at least, and SMB1 only when as
   assert.equal(from(S)['min-dialect'], '2.0.2')
   for (const smb1 of ['NT1', 'nt1', '1.0', '1', 'smb1']) assert.equal(from(`${S} --min-dialect ${smb1}`)['min-dialect'], 'NT1')
   assert.throws(() => from(`${S} --max-dialect NT1`), { message: '--min-dialect 2.0.2 is above --max-dialect NT1' })
+  assert.equal(from(`${S} --server nt4 --reset-client`)['reset-client'], true)
+  assert.throws(() => from(`${S} --reset-client`), { code: 'USAGE', message: '--reset-client is for SMB1, which is not allowed here' })
   assert.throws(() => from(`${S} --max-dialect 3`), { message: '--max-dialect must be NT1 or 2.0.2 or 2.1 or 3.0 or 3.0.2 or 3.1.1, not 3' })
 })
 

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { CODES, NbtrunError } from '../../../src/base/errors.ts'
+import { NAME_SOURCES, type NameSource } from '../../../src/nbt/name-order.ts'
 import type { Settings } from '../../../src/profile/settings.ts'
 import { FINDINGS, GROUPS } from '../../../src/run/doctor/check.ts'
 import { HOST, judgeNode, judgeUtilLinux } from '../../../src/run/doctor/host.ts'
-import { NAMES } from '../../../src/run/doctor/names.ts'
+import { NAMES, type Said, verdict } from '../../../src/run/doctor/names.ts'
 import type { Patient } from '../../../src/run/doctor/patient.ts'
 import { PORTS } from '../../../src/run/doctor/ports.ts'
 import { judgeClock, judgeDialects, SERVER } from '../../../src/run/doctor/server.ts'
@@ -59,6 +60,20 @@ describe('the doctor', () => {
       [undefined, undefined, undefined, 'CLOCK_SKEW', 'CLOCK_SKEW'],
     )
     assert.match(judgeClock(-7_200_000).text, /^120 min behind$/)
+  })
+
+  test('says where a name is, who says otherwise, and who would know it', () => {
+    const said = (answers: Partial<Record<NameSource, string>>): ReadonlyMap<NameSource, Said> =>
+      new Map(
+        NAME_SOURCES.flatMap(source => (answers[source] === undefined ? [] : [[source, { outcome: 'found', ms: 1, addresses: answers[source].split(' ') }]])),
+      )
+    const dns = { addresses: ['10.0.0.5', '10.0.1.5'], by: 'dns' } as const
+    assert.equal(verdict(dns, undefined, said({ dns: '10.0.0.5 10.0.1.5', wins: '10.0.1.5' })).state, 'ok')
+    const other = verdict(dns, undefined, said({ dns: '10.0.0.5 10.0.1.5', wins: '10.0.0.9' }))
+    assert.deepEqual([other.state, other.code, other.text], ['note', 'NAMES_DISAGREE', 'dns says 10.0.0.5, 10.0.1.5, but wins says 10.0.0.9'])
+    const nowhere = new NbtrunError('HOST_NOT_FOUND', 'not found', { hint: 'check the spelling' })
+    assert.deepEqual(verdict(undefined, nowhere, said({})).cure, 'check the spelling')
+    assert.deepEqual(verdict(undefined, nowhere, said({ lmhosts: '10.0.0.9' })).cure, 'lmhosts knows 10.0.0.9: --name-order lmhosts')
   })
 
   test('says which dialects a server offers, and what of them may be used', () => {

@@ -17,7 +17,7 @@ test('the prefix is WINEPREFIX, or .wine at home', () => {
   assert.equal(winePrefix({ HOME: '/h' }), '/h/.wine')
 })
 
-test('a wineserver of the prefix is found by its folder, one of another prefix is not', { timeout: 10_000 }, async () => {
+test('a wineserver of the prefix is found by its folder, one of another prefix is not', { timeout: 280_000 }, async () => {
   const prefix = join(base, 'prefix')
   const other = join(base, 'other')
   for (const folder of [prefix, other]) mkdirSync(folder)

@@ -24,11 +24,11 @@ describe('a server that does not answer', { skip: cannotMount }, () => {
     using bench = new Bench()
     writeFileSync(join(bench.disk, 'f'), 'x')
     for (const signal of ['KILL', 'TERM']) {
-      const mounted = await bench.start(`timeout -s ${signal} 0.2 cat f; echo $?`, { ...hung, timeoutMs: 30_000 })
+      const mounted = await bench.start(`timeout -s ${signal} 0.5 cat f; echo $?`, { ...hung, timeoutMs: 60_000 })
       const began = now()
       const { stdout } = await mounted.finished
       assert.match(stdout, /137|124/)
-      assert.ok(now() - began < 10_000, `SIG${signal} took ${now() - began} ms`)
+      assert.ok(now() - began < 30_000, `SIG${signal} took ${now() - began} ms`)
     }
   })
 
@@ -39,12 +39,11 @@ describe('a server that does not answer', { skip: cannotMount }, () => {
 import signal, time
 class Alarm(Exception): pass
 def ring(*_): raise Alarm
-signal.signal(signal.SIGALRM, ring); signal.setitimer(signal.ITIMER_REAL, 0.1)
-began = time.monotonic()
+signal.signal(signal.SIGALRM, ring); began = time.monotonic(); signal.setitimer(signal.ITIMER_REAL, 1)
 try: open('f').read()
-except Alarm: print(1 < time.monotonic() - began < 2.5)
+except Alarm: print(2 <= time.monotonic() - began < 20)
 `)
-    const { stdout, stderr } = await (await bench.start(script, { ...hung, timeoutMs: 30_000 })).finished
+    const { stdout, stderr } = await (await bench.start(script, { ...hung, timeoutMs: 60_000 })).finished
     assert.deepEqual([stdout, stderr], ['True\n', ''])
   })
 
@@ -55,7 +54,7 @@ except Alarm: print(1 < time.monotonic() - began < 2.5)
     const mounted = await bench.start('cat f', { ...hung, timeoutMs: 400 })
     const { code, stderr } = await mounted.finished
     assert.deepEqual([code, stderr], [1, 'cat: f: Connection timed out\n'])
-    assert.ok(now() - began < 3000)
+    assert.ok(now() - began < 15_000) // not the 20 s of a limit that nobody set
     await mounted.server.gone
   })
 
@@ -145,7 +144,7 @@ print(said)
         },
       })
     }
-    const mounted = await bench.start('timeout 0.2 sh -c "echo x > f"; echo $?', { wrap })
+    const mounted = await bench.start('timeout 2 sh -c "echo x > f"; echo $?', { wrap })
     assert.equal((await mounted.finished).stdout, '124\n')
     slow.resolve()
     await mounted.server.gone
@@ -185,7 +184,8 @@ describe('errors of the server', { skip: cannotMount }, () => {
         file: file => ({
           write: async (offset, data) => {
             const copy = Buffer.from(data)
-            await later(200)
+            writeFileSync(join(bench.top, 'writing'), '')
+            await later(1500)
             await file.write(offset, copy)
           },
         }),
@@ -193,7 +193,8 @@ describe('errors of the server', { skip: cannotMount }, () => {
     const script = bench.python(`
 import os, threading, time
 fd = os.open('f', os.O_CREAT | os.O_WRONLY)
-t = threading.Thread(target=os.pwrite, args=(os.dup(fd), b'x' * 100000, 0)); t.start(); time.sleep(0.05)
+t = threading.Thread(target=os.pwrite, args=(os.dup(fd), b'x' * 100000, 0)); t.start()
+while not os.path.exists(os.environ['TOP'] + '/writing'): time.sleep(0.01)
 began = time.monotonic(); os.close(fd); print(time.monotonic() - began > 0.1, os.stat('f').st_size); t.join()
 `)
     assert.equal(await bench.run(script, { wrap }), 'True 100000\n')
@@ -225,7 +226,7 @@ describe('the end of a mapping', { skip: cannotMount }, () => {
     await mounted.server.gone
     const last = Number(BigInt(readFileSync(join(bench.top, 'last'), 'utf8')) / 1000n) / 1000
     assert.equal(open, 0)
-    assert.ok(Date.now() - last < 500, `${Date.now() - last} ms`)
+    assert.ok(Date.now() - last < 4000, `${Date.now() - last} ms`)
     assert.equal(readFileSync(join(bench.disk, 'kept'), 'utf8'), 'end\n')
   })
 
@@ -249,7 +250,7 @@ describe('the end of a mapping', { skip: cannotMount }, () => {
     await bench.sign('open')
     const began = now()
     await mounted.server.close(AbortSignal.timeout(100))
-    assert.ok(now() - began < 1000)
+    assert.ok(now() - began < 4000)
     await mounted.finished
     assert.deepEqual(readdirSync(bench.disk), ['f'])
   })

@@ -62,7 +62,7 @@ test('the NEGOTIATE answer of Samba has its login token, and no challenge', () =
   decodesOrRefuses(negotiated, Buffer.from(body(signed[1])))
 })
 
-const US = { maxBufferSize: 0xffff, maxMpxCount: 2, sessionKey: 7, capabilities: 0x8000_0054, unicode: true }
+const US = { maxBufferSize: 0xffff, maxMpxCount: 2, resetClient: false, sessionKey: 7, capabilities: 0x8000_0054, unicode: true }
 // [spec] [MS-SMB] 2.2.4.6.1, VcNumber 1
 codecContract(sessionSetupRequest, hex(`0cff000000ffff0200010007000000020000000000540000801b00 aabb 00 55006e00690078000000 6e0062007400720075006e000000`), {
   ...US,
@@ -75,12 +75,14 @@ codecContract(
   { ...US, oemPassword: hex('11'), unicodePassword: hex('2233'), user: 'al', domain: 'LA' },
 )
 
-test('VcNumber is 1 in every session setup: 0 would end other sessions of this address', () => {
-  for (const bytes of [
-    encode(sessionSetupRequest, { ...US, securityBlob: hex('aabb') }),
-    encode(rawSessionSetupRequest, { ...US, oemPassword: hex('11'), unicodePassword: hex('22'), user: 'a', domain: 'b' }),
-  ])
-    assert.equal(bytes.readUInt16LE(9), 1)
+test('VcNumber is 1 in every session setup, and 0, which ends other sessions of this address, only where that is meant', () => {
+  for (const resetClient of [false, true]) {
+    const us = { ...US, resetClient }
+    const raw = { ...us, oemPassword: hex('11'), unicodePassword: hex('22'), user: 'a', domain: 'b' }
+    const both = [encode(sessionSetupRequest, { ...us, securityBlob: hex('aabb') }), encode(rawSessionSetupRequest, raw)] as const
+    for (const bytes of both) assert.equal(bytes.readUInt16LE(9), resetClient ? 0 : 1)
+    assert.deepEqual([decode(sessionSetupRequest, both[0]).resetClient, decode(rawSessionSetupRequest, both[1])], [resetClient, raw])
+  }
 })
 
 codecContract(sessionSetupResponse, hex('04ff00000001000200 0200 aabb'), { guest: true, securityBlob: hex('aabb') })

@@ -1,0 +1,116 @@
+// What `npm run build:exe` made: each program starts, and does a whole run. Reproducibility is tested with the one that is built fastest.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { Receipt } from '../../src/run/receipt.ts'
+import { type Lab, missing, setUpWine, useLab, type User } from '../lab/index.ts'
+import { here, noMapping, nothingLeft } from '../lab/nbtrun.ts'
+import { UIDS } from '../lab/users.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const exe = join(root, 'out', 'exe')
+const golden = readFileSync(join(root, 'test/unit/cli/golden/help.txt'), 'utf8')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const sum = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+before(() => assert.ok(existsSync(join(exe, 'SHA256SUMS')), 'nothing was built: npm run build:exe'))
+
+test('SHA256SUMS has every file with its sum; a second build gives the same bytes', { timeout: 240_000 }, () => {
+  const sums = readFileSync(join(exe, 'SHA256SUMS'), 'utf8')
+  for (const name of ['THIRD-PARTY.txt', 'nbtrun', 'nbtrun.exe', 'nbtrunw.exe']) assert.ok(sums.includes(`${sum(join(exe, name))}  ${name}\n`), name)
+  const again = mkdtempSync(join(tmpdir(), 'nbtrun-exe-'))
+  try {
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'scripts/package/exe.ts'), again, 'linux'], { encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    assert.equal(sum(join(again, 'nbtrun')), sum(join(exe, 'nbtrun')))
+  } finally {
+    rmSync(again, { recursive: true })
+  }
+})
+
+describe('nbtrun for Linux in one file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nbtrun-exe-'))
+  after(() => rmSync(folder, { recursive: true }))
+  /** Nothing but the file: no Node, no PATH, no network where that can be. */
+  const nbtrun = (...words: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(join(exe, 'nbtrun'), words, { cwd: folder, env: { HOME: folder, TMPDIR: folder }, encoding: 'utf8' })
+
+  test('says its version and its help, renders templates, reads a batch file, and refuses in one line', () => {
+    for (const [word, expected] of [
+      ['--version', `${version}\n`],
+      ['--help', golden],
+    ] as const) {
+      const { status, stdout, stderr } = nbtrun(word)
+      assert.deepEqual([status, stdout, stderr], [0, expected, ''])
+    }
+    assert.match(nbtrun('script', 'login', '--share', '//srv/app', '--program', 'app').stdout, /^exec nbtrun --share '\/\/srv\/app' -- 'app'$/m)
+    writeFileSync(join(folder, 'old.bat'), 'net use P: \\\\srv\\payroll\r\nP:\\payroll.exe /m:10\r\nnet use P: /delete\r\n')
+    assert.match(nbtrun('import', 'old.bat').stdout, /^ {4}nbtrun --share \/\/srv\/payroll /m)
+    const refused = nbtrun('--sahre', '//srv/app', '--', 'app')
+    assert.deepEqual([refused.status, refused.stdout], [125, ''])
+    assert.match(refused.stderr, /^nbtrun: .*did you mean --share\? \[USAGE\]\n$/)
+    assert.deepEqual(readdirSync(folder), ['old.bat'])
+  })
+})
+
+describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
+  let lab: Lab
+  before(async () => {
+    lab = await useLab()
+  })
+  const inLab = (name: string): string => join(lab.host('client1').folder, 'repository', 'out', 'exe', name)
+
+  // b2 takes descriptors with koffi, b1 starts the program again as its relay
+  for (const { way, user } of [{ way: 'root' }, { way: 'b2', user: 'alice' }, { way: 'b1', user: 'alice' }] as { way: string; user?: User }[])
+    test(`for Linux, way ${way}: the program has its share, the receipt its end, the server no session`, async () => {
+      const receipt = here(lab, `exe-${way}.json`, user === undefined ? {} : { user })
+      const words = ['--share', '//srv/app', '--auth-file', lab.authFile(user), '--receipt', receipt, '--']
+      const program = ['/bin/sh', '-c', 'echo hello >"$NBTRUN_MOUNT/from-exe" && cat "$NBTRUN_MOUNT/from-exe"; exit 42']
+      const options = { env: { NBTRUN_TEST_WAY: way }, ...(user === undefined ? {} : { user }) }
+      const { code, stdout, stderr } = await lab.run('client1', [inLab('nbtrun'), ...words, ...program], options)
+      assert.deepEqual([code, stdout, stderr], [42, 'hello\n', ''])
+      const { shares, end } = JSON.parse(readFileSync(receipt, 'utf8')) as Receipt
+      assert.deepEqual([shares[0]?.way, shares[0]?.mapping, end], [way, 'private', 'acknowledged'])
+      await nothingLeft(lab)
+    })
+
+  describe('for Windows, under Wine', { skip: missing('wine') }, () => {
+    let env: Record<string, string>
+    before(async () => {
+      env = await setUpWine(join(lab.host('client1').folder, 'home', 'alice', '.wine'), UIDS.alice)
+      for (const argv of [
+        ['wine', 'winecfg', '-v', 'win10'],
+        ['wineserver', '--wait'],
+      ])
+        await lab.run('client1', argv, { env, user: 'alice', stdio: ['ignore', 'ignore', 'ignore'] })
+    })
+    after(() => lab?.run('client1', ['wineserver', '--kill'], { env, user: 'alice' }))
+
+    /** Node under Wine cannot write to a pipe of Unix: files instead. */
+    async function wine(name: string, ...words: string[]): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
+      const [stdout, stderr] = [here(lab, 'stdout', { user: 'alice' }), here(lab, 'stderr', { user: 'alice' })]
+      const files = [openSync(stdout, 'w'), openSync(stderr, 'w')]
+      try {
+        const { code } = await lab.run('client1', ['wine', inLab(name), ...words], { env, user: 'alice', stdio: ['ignore', ...files] })
+        return { code, stdout: readFileSync(stdout, 'utf8'), stderr: readFileSync(stderr, 'utf8') }
+      } finally {
+        for (const file of files) closeSync(file)
+      }
+    }
+
+    test('says its version and its help', async () => {
+      assert.deepEqual(await wine('nbtrun.exe', '--version'), { code: 0, stdout: `${version}\n`, stderr: '' })
+      assert.deepEqual(await wine('nbtrun.exe', '--help'), { code: 0, stdout: golden, stderr: '' })
+    })
+
+    test('asks a server for its names', async () => {
+      const { code, stdout, stderr } = await wine('nbtrun.exe', 'names', 'status', lab.server().address)
+      assert.deepEqual([code, stderr], [0, ''])
+      assert.match(stdout, /^SRV<20> +unique {2}active$/m)
+    })
+  })
+})
