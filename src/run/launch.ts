@@ -44,7 +44,7 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   const mount = record.pointOf(0)
   const say = settings['no-expand'] ? (text: string): string => text : (text: string): string => expand(text, placeholders)
   const asked = settings.share.some(({ drive }) => drive !== undefined)
-  if (asked || namesDrive(settings, words)) await wine?.take(scope, mapping, asked ? 'a drive letter is asked for' : '{drive} is asked for')
+  if (asked || namesDrive(settings, words)) await wine?.take(scope, mapping, asked ? 'a drive letter is asked for' : '{drive} is asked for', control.cancelled)
   const placeholders: Placeholders = { mount, drive: wine?.drive, share: share?.label }
   const extra = Object.fromEntries(settings.env.map(({ name, value }) => [name, say(value)]))
   const prefix = settings['wine-prefix'] === undefined ? {} : { WINEPREFIX: resolve(io.cwd, settings['wine-prefix']) }
@@ -62,7 +62,7 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   let { words: start, kind } = await startable(found, finding)
   if (kind === 'windows') {
     wine ??= new (await import('./wine.ts')).WineSide({ settings, io, journal: options.journal, record })
-    await wine.take(scope, mapping, `${basename(found.path)} is a Windows program`)
+    await wine.take(scope, mapping, `${basename(found.path)} is a Windows program`, control.cancelled)
     start = wine.onDrive(start, found.path)
   }
 

@@ -5,6 +5,7 @@ import { isPrefix, winePrefix } from '../app/wine/prefix.ts'
 import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverOf } from '../app/wine/server.ts'
 import { makePrefix, noWine } from '../app/wine/tools.ts'
 import type { Scope } from '../base/scope.ts'
+import { now } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
 import type { Share } from '../profile/share.ts'
@@ -13,8 +14,8 @@ import type { RunIo } from './events.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Record } from './record.ts'
 
-/** Giving a drive back may have to ask a running wineserver, ms. */
-const DRIVE_MS = 2000
+/** Giving a drive back may have to ask a running wineserver; half of the time that there is for the teardown is left for the others, ms. */
+const undoMs = (teardownMs: number): number => teardownMs / 2
 
 export interface WineOptions {
   readonly settings: Settings
@@ -53,13 +54,13 @@ export class WineSide {
   }
 
   /** Makes every share a network drive of the prefix, which is made where there is none; once. */
-  async take(scope: Scope, mapping: Mapping, wants: string): Promise<void> {
+  async take(scope: Scope, mapping: Mapping, wants: string, signal: AbortSignal): Promise<void> {
     if (this.#drives !== undefined || mapping.kind === 'none') return
     const { settings, record } = this.#options
     const tool = await wineTool(this.#env)
     if (tool.wine === undefined) throw noWine(wants)
     await this.#requireSeen(mapping)
-    await this.#requirePrefix(scope, tool.wine)
+    await this.#requirePrefix(scope, tool.wine, signal)
     const seen: SeenDrive[] = []
     for (const [index, share] of settings.share.entries()) {
       const point = record.pointOf(index)!
@@ -109,20 +110,18 @@ export class WineSide {
       )
   }
 
-  async #requirePrefix(scope: Scope, wine: string): Promise<void> {
+  async #requirePrefix(scope: Scope, wine: string, signal: AbortSignal): Promise<void> {
     if (isPrefix(this.prefix)) return
     const { record } = this.#options
     record.tell({ type: 'progress', doing: `having Wine make the prefix ${this.prefix}` })
-    await scope.acquire('map', 'Wine prefix', {
-      open: signal => makePrefix(wine, this.prefix, this.#env, signal),
-      undo: async () => {}, // it is the user's from now on, as any that Wine makes
-      undoMs: 500,
-    })
+    const began = now()
+    await makePrefix(wine, this.prefix, this.#env, signal)
+    scope.note('map', 'Wine prefix', undefined, { ms: now() - began }) // it is the user's from now on, as any that Wine makes
     record.tell({ type: 'progress' })
   }
 
   #takeOne(scope: Scope, share: Share, point: string, tool: WineTool): Promise<DriveChange> {
-    const { journal } = this.#options
+    const { journal, settings } = this.#options
     const others = (): readonly DriveChange[] => drivesOf(journal.others(), this.prefix)
     const giveBack = async (change: DriveChange, signal: AbortSignal): Promise<void> => {
       await giveDriveBack(change, others, tool, signal)
@@ -139,7 +138,7 @@ export class WineSide {
         })
       },
       undo: giveBack,
-      undoMs: DRIVE_MS,
+      undoMs: undoMs(settings['teardown-timeout']),
     })
   }
 }

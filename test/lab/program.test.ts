@@ -149,7 +149,11 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
       assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*--wine-prefix[^\\n]*\\n$`))
       const said = here(lab, 'said')
       const words = openSync(said, 'w') // Wine's services keep what a program has open: a pipe would not end
-      const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], { env, options: ['-v', '--grace', '0'], stdio: ['ignore', 'ignore', words] })
+      const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], {
+        env,
+        options: ['-v', '--grace', '0', '--teardown-timeout', '60s'],
+        stdio: ['ignore', 'ignore', words],
+      })
       closeSync(words)
       assert.equal(shared.code, 7)
       assert.match(readFileSync(said, 'utf8'), new RegExp(`^nbtrun: a wineserver of .* runs already \\(pid ${server}\\); with a shared mapping`, 'm'))

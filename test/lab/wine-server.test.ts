@@ -25,7 +25,7 @@ describe('a prefix is shared', { skip: noWine, timeout: 280_000 }, () => {
   })
 
   test('by two runs at once: each has a letter, the first one to end leaves the other its own, and the name of the share', async () => {
-    const options = ['--mapping', 'shared', '--grace', '0']
+    const options = ['--mapping', 'shared', '--grace', '0', '--teardown-timeout', '60s']
     const first = lab.spawn('client1', words(lab, ['drive.exe', 'lock', '{drive}\\first'], { options }), { env })
     const firstExit = exitOf(first)
     await said(first, 'locked')

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, NbtrunError } from '../../base/errors.ts'
 import { alone, type Env, readSystem, writeSystem } from './prefix.ts'
@@ -95,9 +95,10 @@ function targetOf({ unc, point }: DriveChange): string {
  * Puts back what was there, unless somebody changed it since: that stays. `others`: drives of the prefix that runs have which live. Throws what could not be
  * done; what is done then is found done the next time.
  */
-export function giveDriveBack(change: DriveChange, others: () => readonly DriveChange[], tool: WineTool, signal: AbortSignal): Promise<void> {
+export async function giveDriveBack(change: DriveChange, others: () => readonly DriveChange[], tool: WineTool, signal: AbortSignal): Promise<void> {
   const { prefix, letter, unc, point } = change
-  return alone(prefix, async () => {
+  if (!existsSync(prefix)) return // with all that was in it
+  await alone(prefix, async () => {
     const devices = join(prefix, 'dosdevices')
     if (readLink(join(devices, letter)) === targetOf(change)) putLink(join(devices, letter), change.letterBefore)
     if (unc !== null) {

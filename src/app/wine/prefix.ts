@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fstatSync, lstatSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -37,7 +37,7 @@ export function readSystem(prefix: string): string {
   return text
 }
 
-/** Puts another text in its place: it is there whole, or not at all. */
+/** Puts another text in its place, as Wine does: it is there whole, or not at all. */
 export function writeSystem(prefix: string, text: string): void {
   const path = realpathSync(systemOf(prefix))
   const draft = `${path}.nbtrun`
@@ -47,7 +47,6 @@ export function writeSystem(prefix: string, text: string): void {
     try {
       const bytes = Buffer.from(text, 'latin1')
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
-      fdatasyncSync(fd)
     } finally {
       closeSync(fd)
     }

@@ -33,11 +33,11 @@ export async function seesMapping(pid: number, point: string): Promise<boolean> 
   return mounts.split('\n').some(line => line.split(' ')[4] === escaped && line.includes(' - fuse.nbtrun '))
 }
 
-/** Whether a wineserver serves nobody: each of its clients has a socket to it, and one more is for those who come. */
-async function isIdle(pid: number): Promise<boolean> {
+/** How many sockets a process has: a wineserver one for each client, and one more for those who come. 0 when it is gone. */
+async function socketsOf(pid: number): Promise<number> {
   let sockets = 0
   for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) if ((await linkOf(pid, `fd/${fd}`)).startsWith('socket:')) sockets++
-  return sockets === 1
+  return sockets
 }
 
 /** A look this long after another one finds the same: nobody was just coming or going, ms. */
@@ -48,16 +48,21 @@ const TWICE_MS = 100
  * registry first. `isOurs`: one that others started is theirs. Resolves when the signal aborts or the server is gone.
  */
 export async function endIdleServer(prefix: string, isOurs: (pid: number) => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  for (let before: number | undefined; !signal.aborted; await pause(TWICE_MS, signal)) {
-    const pid = await wineserverOf(prefix)
-    if (pid === undefined) return
-    const idle = await isIdle(pid)
-    if (idle && before === pid && (await isOurs(pid))) {
+  let pid: number | undefined
+  for (let idleBefore = false; !signal.aborted; await pause(TWICE_MS, signal)) {
+    const sockets = pid === undefined ? 0 : await socketsOf(pid)
+    if (pid === undefined || sockets === 0) {
+      pid = await wineserverOf(prefix)
+      if (pid === undefined) return
+      idleBefore = false
+      continue
+    }
+    if (sockets === 1 && idleBefore && (await isOurs(pid))) {
       try {
         process.kill(pid, 'SIGTERM')
       } catch {} // it was just going
     }
-    before = idle ? pid : undefined
+    idleBefore = sockets === 1
   }
 }
 
