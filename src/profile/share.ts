@@ -40,6 +40,17 @@ export function share(text: string): Share {
   return { host: server, share: name, folder: folder.join('\\'), point, drive, label: ['/', host, name, ...folder].join('/') }
 }
 
+/** `srv`, `app`, folders, as UNC paths name them. An IPv6 address has a name that they can take. */
+export function uncParts({ host, share: name, folder }: Share): readonly string[] {
+  const server = host.includes(':') ? `${host.replaceAll(':', '-').replace('%', 's')}.ipv6-literal.net` : host
+  return [server, name, ...(folder === '' ? [] : folder.split('\\'))]
+}
+
+/** `\\srv\app\folder` */
+export function uncOf(share: Share): string {
+  return `\\\\${uncParts(share).join('\\')}`
+}
+
 /** A server, or a share of it, as commands take it: `//srv`, `//srv/app`. */
 export function target(text: string): Omit<Target, 'folder'> {
   const { folder, ...rest } = anyTarget(text)

@@ -8,7 +8,7 @@ import type { Scope } from '../base/scope.ts'
 import { now } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Share } from '../profile/share.ts'
+import { type Share, uncOf, uncParts } from '../profile/share.ts'
 import { drivesOf, wineTool } from './drives.ts'
 import type { RunIo } from './events.ts'
 import type { Journal } from './journal/journal.ts'
@@ -127,7 +127,7 @@ export class WineSide {
       await giveDriveBack(change, others, tool, signal)
       journal.driveGone(change)
     }
-    const wish = { prefix: this.prefix, drive: share.drive, unc: partsOf(share), point }
+    const wish = { prefix: this.prefix, drive: share.drive, unc: uncParts(share), point }
     return scope.acquire('map', `drive ${share.drive ?? 'letter'}`, {
       open: async signal => {
         let noted: DriveChange | undefined
@@ -147,14 +147,4 @@ export class WineSide {
 function programsOwn(settings: Settings, cwd: string): RunIo['env'] {
   const given = Object.fromEntries(settings.env.map(({ name, value }) => [name, value]))
   return settings['wine-prefix'] === undefined ? given : { ...given, WINEPREFIX: resolve(cwd, settings['wine-prefix']) }
-}
-
-/** `srv`, `app`, folders. An IPv6 address as Windows writes it in such names. */
-function partsOf({ host, share, folder }: Share): readonly string[] {
-  const server = host.includes(':') ? `${host.replaceAll(':', '-').replace('%', 's')}.ipv6-literal.net` : host
-  return [server, share, ...(folder === '' ? [] : folder.split('\\'))]
-}
-
-function uncOf(share: Share): string {
-  return `\\\\${partsOf(share).join('\\')}`
 }

@@ -10,7 +10,7 @@ import { openNetwork } from '../../mapping/windows/open.ts'
 import type { Mapping } from '../../mapping/mapping.ts'
 import { credentials as complete, findCredentials } from '../../profile/credentials.ts'
 import type { Settings } from '../../profile/settings.ts'
-import type { Share } from '../../profile/share.ts'
+import { type Share, uncOf } from '../../profile/share.ts'
 import type { RunIo } from '../events.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Names } from '../names.ts'
@@ -59,7 +59,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
   const attempt = async (): Promise<Drives> => {
     await names?.hold(scope, record, journal)
     for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, network, book, host, logins.get(key), hurried)
-    const wanted = settings.share.map(share => ({ remote: remoteOf(share), device: deviceOf(share, settings), login: logins.get(share.host.toLowerCase()) }))
+    const wanted = settings.share.map(share => ({ remote: uncOf(share), device: deviceOf(share, settings), login: logins.get(share.host.toLowerCase()) }))
     return scope.acquire('map', 'mapping', {
       open: () => openDrives({ network, book, wanted, lifetime, force: settings['wait-for'] === 'app', hurried }),
       undo: taken => taken.end(),
@@ -119,12 +119,6 @@ function bookOf(journal: Journal): Book {
 
 function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
   return new Map(shares.toReversed().map(share => [share.host.toLowerCase(), share]))
-}
-
-/** `\\srv\app\folder`; an IPv6 address has a name that UNC paths can take. */
-function remoteOf({ host, share, folder }: Share): string {
-  const server = host.includes(':') ? `${host.replaceAll(':', '-').replace('%', 's')}.ipv6-literal.net` : host
-  return `\\\\${[server, share, ...(folder === '' ? [] : [folder])].join('\\')}`
 }
 
 function deviceOf({ drive }: Share, { mapping }: Settings): string {
