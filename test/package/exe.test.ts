@@ -9,7 +9,6 @@ import { after, before, describe, test } from 'node:test'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { type Lab, missing, setUpWine, useLab, type User } from '../lab/index.ts'
 import { here, noMapping, nothingLeft } from '../lab/nbtrun.ts'
-import { UIDS } from '../lab/users.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const exe = join(root, 'out', 'exe')
@@ -81,7 +80,9 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
   describe('for Windows, under Wine', { skip: missing('wine') }, () => {
     let env: Record<string, string>
     before(async () => {
-      env = await setUpWine(join(lab.host('client1').folder, 'home', 'alice', '.wine'), UIDS.alice)
+      env = await setUpWine(join(lab.host('client1').folder, 'home', 'alice', '.wine'), (argv, options) =>
+        lab.run('client1', argv, { ...options, user: 'alice' }),
+      )
       for (const argv of [
         ['wine', 'winecfg', '-v', 'win10'],
         ['wineserver', '--wait'],
@@ -111,6 +112,14 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       const { code, stdout, stderr } = await wine('nbtrun.exe', 'names', 'status', lab.server().address)
       assert.deepEqual([code, stderr], [0, ''])
       assert.match(stdout, /^SRV<20> +unique {2}active$/m)
+    })
+
+    test('holds a session while a program runs', async () => {
+      const words = ['--share', '//srv/app', '--auth-file', lab.authFile('alice'), '--mapping', 'none', '--grace', '0', '-v', '--']
+      const { code, stdout, stderr } = await wine('nbtrun.exe', ...words, 'cmd.exe', '/c', 'exit 42')
+      assert.deepEqual([code, stdout], [42, ''], stderr)
+      assert.match(stderr, /^nbtrun: given back in .*: mapping, app, IPC\$, session, connection \(acknowledged\)$/m)
+      await lab.server().untilSessions(0, 3000)
     })
 
     test('without a console it says what is wrong in a box, and ends with its code', { skip: missing('mingw') }, async () => {
