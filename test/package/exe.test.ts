@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { type Lab, missing, setUpWine, useLab, type User } from '../lab/index.ts'
 import { here, noMapping, nothingLeft } from '../lab/nbtrun.ts'
+import { UIDS } from '../lab/users.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const exe = join(root, 'out', 'exe')
@@ -80,9 +81,7 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
   describe('for Windows, under Wine', { skip: missing('wine') }, () => {
     let env: Record<string, string>
     before(async () => {
-      env = await setUpWine(join(lab.host('client1').folder, 'home', 'alice', '.wine'), (argv, options) =>
-        lab.run('client1', argv, { ...options, user: 'alice' }),
-      )
+      env = await setUpWine(join(lab.host('client1').folder, 'home', 'alice', '.wine'), UIDS.alice)
       for (const argv of [
         ['wine', 'winecfg', '-v', 'win10'],
         ['wineserver', '--wait'],
