@@ -50,6 +50,10 @@ export function clientSetup(folder: string, etc: Readonly<Record<string, string>
   }
   symlinkSync(join(folder, 'repository', 'bin', 'nbtrun.js'), join(folder, 'bin', 'nbtrun'))
   return `
+# a mapping that somebody else on this machine has just now is none of this host's
+while read -r id parent device root at rest; do
+  case $rest in *' - fuse.nbtrun '*) umount -l "$at" || : ;; esac
+done </proc/self/mountinfo
 mount --rbind '${REPOSITORY}' '${folder}/repository'
 mount -o remount,bind,ro '${folder}/repository' || :
 : >'${folder}/bin/node'

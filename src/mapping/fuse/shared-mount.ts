@@ -64,6 +64,24 @@ export function userMounter(native: Native): Mounter {
   }
 }
 
+/** Mounts, or leaves nothing: a tool that a signal ended, as Ctrl-C does, may have mounted already. */
+export async function mountWhole(mounter: Mounter, mount: Mount): Promise<number> {
+  /** Null: nobody knows. */
+  const deviceHere = (): Promise<string | undefined | null> =>
+    devicesAt(process.pid, [mount.path]).then(
+      ([device]) => device,
+      () => null,
+    )
+  const before = await deviceHere()
+  try {
+    return await mounter.mount(mount)
+  } catch (thrown) {
+    const after = await deviceHere()
+    if (before !== null && after !== null && after !== before) await mounter.unmount(mount.path, true)
+    throw thrown
+  }
+}
+
 /** It says itself whose the mount is and what it is a mount of. */
 function fusermountOptions(options: string): string {
   return options

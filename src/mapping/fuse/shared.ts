@@ -10,7 +10,7 @@ import { openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
 import { runTool } from './run-tool.ts'
-import { type Mounter, rootMounter, unmount, userMounter } from './shared-mount.ts'
+import { type Mounter, mountWhole, rootMounter, unmount, userMounter } from './shared-mount.ts'
 import { findTools, mayMount } from './tools.ts'
 
 export interface SharedOptions extends FuseMappingOptions {
@@ -69,7 +69,7 @@ export async function openShared({
   const shared = new Shared(tools, mounter, followers, devices, guardian, mounted, warn)
   try {
     for (const point of points) {
-      const fd = await mounter.mount(mountOf(point, root))
+      const fd = await mountWhole(mounter, mountOf(point, root))
       const server = serve(await devices.attach(fd), point, false)
       const [device] = await devicesAt(process.pid, [point.path]).catch(() => []) // it is mounted all the same
       mounted.push({ point, server, device })

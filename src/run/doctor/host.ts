@@ -4,6 +4,7 @@ import { findProgram } from '../../app/find.ts'
 import { winePrefix } from '../../app/wine/prefix.ts'
 import { serverOutside, wineserverOf } from '../../app/wine/server.ts'
 import { asError, NbtrunError } from '../../base/errors.ts'
+import { isWindows } from '../../base/platform.ts'
 import { failureOf, requireFuse, settingsOfNamespaces, type Reason } from '../../mapping/fuse/failures.ts'
 import { loadNative } from '../../mapping/fuse/native.ts'
 import { NEW_MOUNTS, NEW_USER, ROOM_TOOLS } from '../../mapping/fuse/room-way.ts'
@@ -38,9 +39,10 @@ function symptomOf(thrown: unknown): Symptom | undefined {
 
 const host = (check: string, limitMs: number, look: Check['look']): Check => ({ group: 'host', check, limitMs, look })
 
-/** This machine: first what mappings stand on, then the mappings themselves, and where nbtrun keeps its own. */
-export const HOST: readonly Check[] = [
-  host('node', TOOL_MS, async () => judgeNode(process.versions.node)),
+const RUNTIME = host('node', TOOL_MS, async () => judgeNode(process.versions.node))
+
+/** What mappings of nbtrun's own stand on, then the mappings themselves, and Wine. */
+const MAPPINGS: readonly Check[] = [
   host('fuse', TOOL_MS, async patient => {
     try {
       requireFuse()
@@ -103,6 +105,19 @@ export const HOST: readonly Check[] = [
     const version = await firstLine([path, '--version'], signal, env)
     return ok(version === '' ? path : version, { path, version })
   }),
+]
+
+/** Windows maps by its own client. */
+const ON_WINDOWS: readonly Check[] = [
+  host('koffi', TOOL_MS, async () => {
+    const native = await (await import('../../mapping/windows/native.ts')).loadNative()
+    if (native.koffi !== undefined) return ok('loads')
+    return note(`${native.why}: letters are mapped by net use, and only the program's own process is waited for`, 'KOFFI_MISSING')
+  }),
+]
+
+/** Where nbtrun keeps its own. */
+const OWN: readonly Check[] = [
   host('state', TOOL_MS, async ({ env }) => {
     try {
       const { path } = Place.make(env)
@@ -122,6 +137,9 @@ export const HOST: readonly Check[] = [
     return ok(live === 0 ? 'no run holds anything' : `${live} live ${live === 1 ? 'run' : 'runs'}`, facts)
   }),
 ]
+
+/** This machine. */
+export const HOST: readonly Check[] = [RUNTIME, ...(isWindows ? ON_WINDOWS : MAPPINGS), ...OWN]
 
 /** `~/.local/state` */
 function homely(path: string, home: string | undefined): string {
