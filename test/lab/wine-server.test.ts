@@ -44,6 +44,7 @@ describe('a prefix is shared', { skip: noWine, timeout: 280_000 }, () => {
     assert.equal(third.code, 42, third.stderr)
     second.stdin?.end('\n')
     assert.equal((await second).exitCode, 42)
+    await untilGone(lab)
     await nothingLeft(lab)
   })
 
