@@ -1,9 +1,8 @@
 /** How long commands that need no network take, beside `node -e 0`, alternating in one run. Prints medians and their ratio to the bare Node. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isCommand } from '../src/cli/commands.ts'
 
 const ROUNDS = 21
 
@@ -12,26 +11,27 @@ const home = mkdtempSync(join(tmpdir(), 'nbtrun-bench-'))
 const batch = join(home, 'old.bat')
 writeFileSync(batch, 'net use P: \\\\srv\\payroll\r\nP:\\payroll.exe /m:10\r\nnet use P: /delete\r\n')
 
-const ours = (...words: string[]): string[] => [join(root, 'bin', 'nbtrun.js'), ...words]
-const CASES = {
-  'node -e 0': ['-e', '0'],
+const ours = (...words: string[]): string[] => [process.execPath, join(root, 'bin', 'nbtrun.js'), ...words]
+const executable = join(root, 'out', 'exe', 'nbtrun') // of npm run build:exe
+const CASES: Readonly<Record<string, readonly string[]>> = {
+  'node -e 0': [process.execPath, '-e', '0'],
   '--version': ours('--version'),
   '--help': ours('--help'),
   'script --list': ours('script', '--list'),
   import: ours('import', batch),
   doctor: ours('doctor'),
+  ...(existsSync(executable) ? { '--version, the single executable': [executable, '--version'] } : {}),
 }
-if (!isCommand('doctor')) Reflect.deleteProperty(CASES, 'doctor')
 
 // a variable that has Node read certificates costs every start alike, and hides what is measured
 const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
 const times = new Map(Object.keys(CASES).map(name => [name, [] as number[]]))
 try {
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, words] of Object.entries(CASES)) {
+    for (const [name, [file = '', ...args]] of Object.entries(CASES)) {
       const began = performance.now()
       try {
-        execFileSync(process.execPath, words, { cwd: home, env: { ...env, HOME: home, XDG_STATE_HOME: home }, stdio: ['ignore', 'ignore', 'pipe'] })
+        execFileSync(file, args, { cwd: home, env: { ...env, HOME: home, XDG_STATE_HOME: home }, stdio: ['ignore', 'ignore', 'pipe'] })
       } catch (thrown) {
         if (name !== 'doctor') throw thrown // 1 is its word for findings
       }
