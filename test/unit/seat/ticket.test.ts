@@ -14,13 +14,18 @@ let base: string
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'nbtrun-seat-'))
 })
-afterEach(() => rmSync(base, { recursive: true }))
+afterEach(() => {
+  for (const ticket of taken.splice(0)) ticket.leave() // a test that failed kept it
+  rmSync(base, { recursive: true })
+})
 
 const folder = (): string => join(base, 'nbtrun', 'seats-0123456789ab')
 const never = new AbortController().signal
+const taken: Ticket[] = []
 async function take(): Promise<Ticket> {
   const ticket = await Ticket.take(folder())
   assert.ok(ticket !== undefined)
+  taken.push(ticket)
   return ticket
 }
 
