@@ -6,6 +6,7 @@ import { PLACES, type PlaceName } from '../test/faults/places.ts'
 import { playRound } from '../test/faults/round.ts'
 import { type Counted, count, legend, table, tell } from '../test/faults/table.ts'
 import { type Way, WAYS } from '../test/lab/cell.ts'
+import { chosen } from '../test/lab/grid.ts'
 import { ensurePackages, type Lab, missing, runAsRoot, startLab } from '../test/lab/index.ts'
 
 const LAB = { servers: { srv: {} }, clients: ['client1'] } as const
@@ -14,14 +15,6 @@ interface Job {
   readonly way: Way
   readonly place: PlaceName
   readonly fault: FaultName
-}
-
-function chosen<T extends string>(all: readonly T[], asked: string | undefined, option: string): readonly T[] {
-  if (asked === undefined) return all
-  const names = asked.split(',').map(name => name.trim())
-  const unknown = names.find(name => !all.some(known => known === name))
-  if (unknown !== undefined) throw new Error(`${option} ${unknown} is none of ${all.join(', ')}`)
-  return all.filter(name => names.includes(name))
 }
 
 function whole(text: string, option: string): number {

@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Way, WAYS, type WireName, WIRES } from '../test/lab/cell.ts'
+import { chosen, grid } from '../test/lab/grid.ts'
 import { ensurePackages, missing, runAsRoot, startLab } from '../test/lab/index.ts'
 import { ACCEPTANCE, type CellResult, runCell } from '../test/lab/matrix.ts'
 
@@ -12,14 +13,6 @@ const LANES = 3
 const LOG = join(dirname(import.meta.dirname), 'matrix.log')
 
 type Results = Map<`${Way} ${WireName}`, CellResult>
-
-function chosen<T extends string>(all: readonly T[], asked: string | undefined, option: string): readonly T[] {
-  if (asked === undefined) return all
-  const names = asked.split(',').map(name => name.trim())
-  const unknown = names.find(name => !all.some(known => known === name))
-  if (unknown !== undefined) throw new Error(`${option} ${unknown} is none of ${all.join(', ')}`)
-  return all.filter(name => names.includes(name))
-}
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { ways: { type: 'string' }, wires: { type: 'string' }, files: { type: 'string' } } })
@@ -72,15 +65,7 @@ function table(ways: readonly Way[], wires: readonly WireName[], results: Result
       }),
     ]),
   ]
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => row[i]!.length)))
-  return rows
-    .map(row =>
-      row
-        .map((text, i) => text.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return grid(rows)
 }
 
 try {

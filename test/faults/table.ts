@@ -1,3 +1,4 @@
+import { grid } from '../lab/grid.ts'
 import { FAULTS, type FaultName, impossible } from './faults.ts'
 import { PLACE_LEGEND, PLACES, type PlaceName } from './places.ts'
 import type { Verdict } from './round.ts'
@@ -35,16 +36,7 @@ export function table(
     const found = counted(place, fault)
     return found === undefined ? '' : tell(found)
   }
-  const rows = [[title, ...places], ...faults.map(fault => [fault, ...places.map(place => cell(place, fault))])]
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => row[i]!.length)))
-  return rows
-    .map(row =>
-      row
-        .map((text, i) => text.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return grid([[title, ...places], ...faults.map(fault => [fault, ...places.map(place => cell(place, fault))])])
 }
 
 /** What the names of rows and columns mean, and why some cells cannot be. */
