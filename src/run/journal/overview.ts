@@ -23,7 +23,7 @@ export interface Known {
   readonly mounts: readonly string[]
   /** Of Windows' own client: `P: \\srv\app`, or without a letter. */
   readonly connections: readonly string[]
-  /** Of Wine: `P: of /home/alice/.wine`. */
+  /** Of Wine: `P: of ~/.wine`, the path in full. */
   readonly drives: readonly string[]
   readonly folders: readonly string[]
   /** NetBIOS names: `PAYROLL<20>`, and the name servers that may have them. */

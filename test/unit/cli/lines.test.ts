@@ -84,7 +84,7 @@ test('a receipt is one fact a line', () => {
         bytesWritten: 0,
       },
     ],
-    wine: { prefix: '/home/alice/.wine', server: 'started' as const },
+    wine: { prefix: '/srv/alice/.wine', server: 'started' as const },
     names: [{ name: 'PAYROLL<20>', addresses: ['10.0.0.7'], server: '10.0.0.2', broadcast: true, defended: true, lost: null }],
     steps: [{ phase: 'teardown', name: 'LOGOFF', ok: true, status: 'STATUS_SUCCESS', atMs: 5230.1, ms: 0.4 }],
     heldMs: 5231,
