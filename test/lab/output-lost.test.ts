@@ -19,7 +19,12 @@ describe('output that cannot be written', { skip: noMapping, timeout: 600_000 },
   })
 
   /** A run beside a reader of the pipe `$1`; what the shell says comes last. */
-  async function piped(name: string, reader: string, options: readonly string[], program: readonly string[]): Promise<{ code: number; lines: string[] }> {
+  async function piped(
+    name: string,
+    reader: string,
+    options: readonly string[],
+    program: readonly string[],
+  ): Promise<{ code: number | undefined; lines: string[] }> {
     const pipe = here(lab, name)
     const script = `mkfifo "$1" || exit; pipe=$1; shift; ${reader}`
     const { code, stderr } = await lab.run('client1', ['/bin/sh', '-c', script, 'sh', pipe, ...words(lab, program, { options })], { timeout: 200_000 })
