@@ -77,8 +77,8 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
   run.stdin?.on('error', () => {}) // it may be gone
   let said = ''
   run.stdout?.on('data', chunk => (said += String(chunk)))
-  let isOver = false
-  void run.then(() => (isOver = true))
+  let over: string | undefined
+  void run.then(({ exitCode, signal, stderr }) => (over = `it ended with ${signal ?? exitCode}: ${JSON.stringify(stderr)}`))
   const events = (): readonly Published[] => readEvents(eventsFile)
   const stage = (): Stage => {
     const launched = events().find(event => event.type === 'launched')
@@ -87,7 +87,7 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
   try {
     if (place.program === 'busy') run.stdin?.write('go\n')
     const isWaiting = (): boolean => (isCabled ? place.program === 'busy' || fault.variant !== undefined || said.includes('ready') : isCalling(lab))
-    await reach(place, fault, { between, events, isWaiting, isOver: () => isOver })
+    await reach(place, fault, { between, events, isWaiting, isOver: () => over !== undefined })
     const at = stage()
     const proof: Proof | void = await fault.happens(at)
     if (fault.keeps !== true) {
@@ -110,7 +110,7 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
     return { result: 'green', why: '' }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    return { result: error instanceof Void ? 'void' : 'red', why: `${why}\nevents: ${types(events())}` }
+    return { result: error instanceof Void ? 'void' : 'red', why: [why, `events: ${types(events())}`, over ?? []].flat().join('\n') }
   } finally {
     run.kill('SIGKILL')
     if (name !== undefined) await lowestPort(lab, 1024)
