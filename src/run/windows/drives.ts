@@ -18,6 +18,7 @@ import { connectionsOf } from '../reap.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
 import { patiently } from '../seats.ts'
+import { guard } from './guardian.ts'
 
 /** Waiting for open files, and Windows' own goodbyes, ms. */
 const MAPPING_MS = 4500
@@ -56,6 +57,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
   const network = await openNetwork(io.env)
   const book = bookOf(journal)
   const logins = await findLogins(settings, io.cwd, cancelled)
+  await guard(scope, journal, io)
   const attempt = async (): Promise<Drives> => {
     await names?.hold(scope, record, journal)
     for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, network, book, host, logins.get(key), hurried)
