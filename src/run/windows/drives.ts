@@ -1,7 +1,7 @@
 import type { Scope } from '../../base/scope.ts'
 import { loadNative } from '../../mapping/windows/native.ts'
 import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
-import { explain, sameText } from '../../mapping/windows/errors.ts'
+import { explain } from '../../mapping/windows/errors.ts'
 import { type Book, Held } from '../../mapping/windows/held.ts'
 import { Job } from '../../mapping/windows/job.ts'
 import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
@@ -14,10 +14,10 @@ import { type Share, uncOf } from '../../profile/share.ts'
 import type { RunIo } from '../events.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Names } from '../names.ts'
-import { connectionsOf } from '../reap.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
 import { patiently } from '../seats.ts'
+import { bookOf } from './book.ts'
 
 /** Waiting for open files, and Windows' own goodbyes, ms. */
 const MAPPING_MS = 4500
@@ -102,19 +102,6 @@ async function connectIpc(scope: Scope, network: Network, book: Book, host: stri
     undo: async taken => taken?.end({ force: true, hurried }), // no file can be open in it
     undoMs: MAPPING_MS,
   })
-}
-
-/** What is written down of it, and what other runs have. */
-function bookOf(journal: Journal): Book {
-  return {
-    taking: ({ device, remote }, made) => journal.connection(device, remote, made),
-    gone: ({ device, remote }) => journal.connectionGone(device, remote),
-    others({ device, remote }) {
-      const all = journal.place === undefined ? [] : connectionsOf(journal.place, journal.run)
-      const same = all.filter(other => sameText(other.device, device) && sameText(other.remote, remote))
-      return same.length === 0 ? 'nobody' : same.some(({ made }) => made) ? 'made' : 'used'
-    },
-  }
 }
 
 function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {
