@@ -22,6 +22,8 @@ export interface DriveOptions {
   /** Take them away under whoever has files open. */
   readonly force: boolean
   readonly hurried?: AbortSignal | undefined
+  /** Told of each, as soon as it is there. */
+  readonly taken?: ((held: Held) => Promise<void>) | undefined
 }
 
 export interface Drives extends Mapping {
@@ -30,7 +32,7 @@ export interface Drives extends Mapping {
 }
 
 /** Connects every share by Windows' own client. On failure those before it are given back. Throws the typed error of what Windows answered. */
-export async function openDrives({ network, book, wanted, lifetime, force, hurried }: DriveOptions): Promise<Drives> {
+export async function openDrives({ network, book, wanted, lifetime, force, hurried, taken }: DriveOptions): Promise<Drives> {
   const held: Held[] = []
   let ending: Promise<string> | undefined
   const end = async (): Promise<string> => {
@@ -49,7 +51,11 @@ export async function openDrives({ network, book, wanted, lifetime, force, hurri
     return how.join(', ')
   }
   try {
-    for (const one of wanted) held.push(await connect(network, book, one))
+    for (const one of wanted) {
+      const connected = await connect(network, book, one)
+      held.push(connected)
+      await taken?.(connected)
+    }
   } catch (thrown) {
     await end().catch(() => {}) // what failed first is told; what stays is in the book
     throw thrown
