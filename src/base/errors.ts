@@ -46,6 +46,7 @@ export const CODES = {
   CLOSED: { exit: 125 },
   WIRE: { exit: 125 },
   TEARDOWN_FAILED: { exit: 125 },
+  OUTPUT_LOST: { exit: 125 },
   INTERNAL: { exit: 125 },
 } as const satisfies Record<string, { exit: number; hint?: string }>
 

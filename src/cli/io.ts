@@ -59,6 +59,7 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'reaped':
           return verbose || event.left.length > 0 ? print(reapedLine(event)) : undefined
         case 'not-given-back':
+        case 'unwritten':
           return print(errorLine(event.error))
         case 'plan':
           return event.lines.forEach(print)

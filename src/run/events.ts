@@ -127,6 +127,8 @@ export type RunEvent =
   | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
   /** The teardown failed in part, and nothing else did. */
   | { readonly type: 'not-given-back'; readonly error: NbtrunError }
+  /** Lines of the receipt or of the events are lost; the run goes on. */
+  | { readonly type: 'unwritten'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

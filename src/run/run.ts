@@ -93,7 +93,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
   const kept = asker === undefined ? undefined : await verified(asker, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
-  record.finish(scope, released.ms, failure)
+  await record.finish(scope, released.ms, failure)
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)
