@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { NbtrunError } from '../../base/errors.ts'
 import type { Mapping } from '../mapping.ts'
-import { explain, isLetterTaken } from './errors.ts'
+import { explainOn, isLetterTaken } from './errors.ts'
 import { type Book, Held } from './held.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { Login, Network } from './network.ts'
@@ -79,7 +79,7 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
     try {
       return await take(device)
     } catch (thrown) {
-      throw await failure(network, thrown, device, remote)
+      throw await explainOn(network, thrown, { device, remote })
     }
   }
   for (const letter of LETTERS) {
@@ -88,7 +88,7 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
       return await take(letter)
     } catch (thrown) {
       // a letter without a disk in it is not seen, and one that is remembered not either
-      if (!isLetterTaken(thrown)) throw await failure(network, thrown, letter, remote)
+      if (!isLetterTaken(thrown)) throw await explainOn(network, thrown, { device: letter, remote })
     }
   }
   throw new NbtrunError('POINT_UNUSABLE', `no letter is free for ${remote}`, { hint: 'give one back with net use X: /delete, or use --mapping unc' })
@@ -96,7 +96,3 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
 
 /** Windows gives letters from the end, too. */
 const LETTERS = Array.from('ZYXWVUTSRQPONMLKJIHGFED', letter => `${letter}:`)
-
-async function failure(network: Network, thrown: unknown, device: string, remote: string): Promise<NbtrunError> {
-  return explain(thrown, { device, remote }, await network.connections().catch(() => []))
-}

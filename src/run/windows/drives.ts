@@ -1,7 +1,7 @@
 import type { Scope } from '../../base/scope.ts'
 import { loadNative } from '../../mapping/windows/native.ts'
 import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
-import { explain, serverOf } from '../../mapping/windows/errors.ts'
+import { explainOn, serverOf } from '../../mapping/windows/errors.ts'
 import { type Book, Held } from '../../mapping/windows/held.ts'
 import { Job } from '../../mapping/windows/job.ts'
 import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
@@ -107,7 +107,7 @@ async function connectIpc(scope: Scope, { network, book, host, login, hurried, m
         await met(held)
         return held
       } catch (thrown) {
-        const error = explain(thrown, connection, await network.connections().catch(() => []))
+        const error = await explainOn(network, thrown, connection)
         if (error.code !== 'ACCESS_DENIED') throw error
         scope.note('connect', 'refused', error.message)
         return undefined

@@ -7,7 +7,7 @@ export class Workstation implements Network {
   readonly counts = new Map<string, number>()
   /** So many tries to end one find files open. */
   inUse = 0
-  userOf = async (): Promise<undefined> => undefined
+  userOf: Network['userOf'] = async () => undefined
   /** What answers are waited for: a turn of the event loop unless told. */
   slowly = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
   async connect({ device, remote }: Connection): Promise<void> {
