@@ -1,10 +1,10 @@
 // The journal's own troubles: a disk that is full or takes no changes, and several who give back one entry at a time.
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Lab, missing, useLab } from './index.ts'
-import { entries, journalOf, runs, said } from './journal.ts'
+import { entries, journalOf, runs, said, until } from './journal.ts'
 import { here, nbtrun, noMapping, nothingLeft, words } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
 
@@ -50,6 +50,59 @@ describe('the journal', { skip: noMapping || missing('lab'), timeout: 800_000 },
     )
     const reaped = all.flatMap(({ stdout }) => (JSON.parse(stdout) as { reaped: { gone: string[] }[] }).reaped)
     assert.equal(reaped.flatMap(({ gone }) => gone).filter(what => /nbtrun\/[0-9a-f]{8}$/.test(what)).length, 1)
+    await nothingLeft(lab)
+  })
+
+  test('what one reap is giving back no other takes over, also when it is stopped in the middle of it', async () => {
+    const prefix = here(lab, 'held-prefix')
+    mkdirSync(join(prefix, 'dosdevices'), { recursive: true })
+    writeFileSync(join(prefix, 'system.reg'), 'WINE REGISTRY Version 2\n')
+    symlinkSync('/run/x', join(prefix, 'dosdevices', 'q:'))
+    const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { options: ['--kill-after', '0.2'] }))
+    await said(run)
+    process.kill(run.pid!, 'SIGKILL')
+    await run
+    await untilGone(lab)
+    const [dead = ''] = entries(lab)
+    const file = join(journalOf(lab), dead)
+    const drive = { what: 'drive', prefix, letter: 'q:', unc: null, point: '/run/x', typed: false, letterBefore: '/usr', uncBefore: null, typeBefore: null }
+    appendFileSync(file, `${JSON.stringify(drive)}\n`)
+    // the prefix is being changed by somebody else, for whom the first one waits with its claim
+    const { dev, ino } = statSync(prefix)
+    const name = `\\0nbtrun-wine-0-${dev.toString(16)}-${ino.toString(16)}`
+    const holder = lab.spawn('client1', ['node', '-e', `require('net').createServer().listen('${name}', () => console.log('ready')); process.stdin.resume()`], {
+      user: 'root',
+      stdin: 'pipe',
+    })
+    await said(holder)
+    const first = lab.spawn('client1', ['nbtrun', 'reap'])
+    await until('the claim', () => entries(lab).some(each => each.startsWith(`${dead}~`)))
+    const claimed = entries(lab).find(each => each.startsWith(`${dead}~`))!
+    process.kill(first.pid!, 'SIGSTOP')
+    const by = claimed.slice(dead.length + 1)
+    const second = await lab.run('client1', ['nbtrun', 'reap'])
+    assert.equal(second.stdout, `run ${dead} is not touched: run ${by} gives it back\n`)
+    assert.ok(entries(lab).includes(claimed) && entries(lab).includes(by), entries(lab).join(' '))
+    assert.equal(readlinkSync(join(prefix, 'dosdevices', 'q:')), '/run/x')
+    process.kill(holder.pid!, 'SIGKILL')
+    await holder
+    process.kill(first.pid!, 'SIGCONT')
+    assert.match(String((await first).stdout), new RegExp(`^run ${dead} is dead; gave back drive Q: of `))
+    assert.equal(readlinkSync(join(prefix, 'dosdevices', 'q:')), '/usr')
+    await nothingLeft(lab)
+  })
+
+  test('a run that is seen from another time namespace lives: its start counts from another moment there', async () => {
+    const options = ['--mapping', 'shared']
+    const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line; ls "$NBTRUN_MOUNT" >&2'], { options }), { stdin: 'pipe' })
+    await said(run)
+    const apart = ['unshare', '-T', '--boottime', '100000', '--fork', 'nbtrun', 'reap', '//srv', '--auth-file', lab.authFile()]
+    const { code, stdout, stderr } = await lab.run('client1', apart, { user: 'root' })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, /^run [0-9a-f]{8} is not touched: it may run in another time namespace\n$/)
+    assert.equal((await lab.server().sessions()).length, 1)
+    run.stdin?.end('\n')
+    assert.equal((await run).exitCode, 0)
     await nothingLeft(lab)
   })
 

@@ -13,7 +13,7 @@ export interface Account {
 }
 
 /** No server holds a dead client's session for so long, ms; and one that starts anew may give its id to another. */
-const FORGOTTEN_MS = 24 * 3600 * 1000
+export const FORGOTTEN_MS = 24 * 3600 * 1000
 /** So many are ended by one login, and more by the next one. */
 const MAX_ORPHANS = 64
 
@@ -85,12 +85,13 @@ export class Keeper implements SessionBook {
     return [...this.#orphans.keys()]
   }
 
-  async taking({ serverId, dialect }: Connection, id: bigint): Promise<void> {
+  async taking({ serverId, dialect, transport: { ends } }: Connection, id: bigint): Promise<void> {
     if (dialect === 'NT1') {
       this.#smb1.add(id)
       return this.#journal.smb1({ ...this.#account, uid: Number(id) })
     }
-    if (serverId !== undefined) await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16) })
+    if (serverId === undefined) return
+    await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16), ...(ends === undefined ? {} : { ends }) })
   }
 
   gone(id: bigint): void {
