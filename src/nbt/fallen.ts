@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { connect, isIPv4 } from 'node:net'
-import { endianness } from 'node:os'
+import { endianness, networkInterfaces } from 'node:os'
 import { errnoOf } from '../base/errors.ts'
 import { now, pause } from '../base/time.ts'
 
@@ -24,11 +24,16 @@ const LOOK_MS = 50
  * takes the call, or refuses it, only where it has the old connection no more.
  */
 export async function hasFallen(ends: Ends, ms = ASK_MS): Promise<boolean> {
+  if (!isOurs(ends.local)) return false
   for (const dueAt = now() + ms; ; await pause(LOOK_MS)) {
     const state = stateOf(ends)
     if (state === undefined ? await call(ends, Math.max(LOOK_MS, dueAt - now())) : HEARD.has(state)) return true
     if (now() > dueAt) return false
   }
+}
+
+function isOurs(address: string): boolean {
+  return Object.values(networkInterfaces()).some(all => all?.some(own => own.address === address))
 }
 
 /** FIN_WAIT2, TIME_WAIT, LAST_ACK, CLOSING: our FIN was acknowledged, or the other end has sent its own. Numbers of the kernel, proc_pid_net(5). */

@@ -1,12 +1,9 @@
-import type { Ends } from '../nbt/fallen.ts'
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
 import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
+import { type Asked, fallenOf } from './journal/fallen.ts'
 import { held, heldSmb1, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
-
-/** Connections whose servers are asked at a time; the others have the next time. */
-const MAX_ASKED = 256
 
 /** What was done about a dead run's entry. */
 export interface Reaped {
@@ -79,28 +76,17 @@ async function reapHere(place: Place, filed: Filed, { by, env, fallen = new Set(
 }
 
 /** One text for each session of each run. */
-export const sessionKey = (run: string, id: string): string => `${run} ${id}`
+const sessionKey = (run: string, id: string): string => `${run} ${id}`
 
-/**
- * The sessions of dead runs that fell with their connections, for certain: the servers are asked for those of this boot, which had this network. Nothing is claimed
- * meanwhile, for a login may need it.
- */
-export async function fallenOf(filed: readonly Filed[]): Promise<ReadonlySet<string>> {
+/** The sessions of dead runs that fell with their connections, for certain: those of this boot, which had this network, are asked for. */
+export function fallenHere(filed: readonly Filed[]): Promise<ReadonlySet<string>> {
   const { boot, net } = here()
-  const asked = new Map<string, { readonly ends: Ends; readonly keys: string[] }>()
+  const asked: Asked[] = []
   for (const { entry, verdict } of filed) {
     if (verdict.state !== 'dead' || entry === undefined || entry.origin.boot !== boot || entry.origin.net !== net) continue
-    for (const { id, ends } of held(entry)) {
-      if (ends === undefined) continue
-      const text = JSON.stringify(ends)
-      const { keys } = asked.get(text) ?? { keys: [] }
-      asked.set(text, { ends, keys: [...keys, sessionKey(entry.run, id)] })
-    }
+    for (const { id, ends } of held(entry)) if (ends !== undefined) asked.push({ key: sessionKey(entry.run, id), ends })
   }
-  if (asked.size === 0) return new Set()
-  const { hasFallen } = await import('../nbt/fallen.ts')
-  const found = await Promise.all([...asked.values()].slice(0, MAX_ASKED).map(async ({ ends, keys }) => ((await hasFallen(ends)) ? keys : [])))
-  return new Set(found.flat())
+  return fallenOf(asked)
 }
 
 /** What the other runs have. */

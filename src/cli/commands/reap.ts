@@ -6,7 +6,7 @@ import { LeftNames } from '../../run/left-names.ts'
 import { Journal } from '../../run/journal/journal.ts'
 import { known, type Known } from '../../run/journal/overview.ts'
 import { isRunId, Place } from '../../run/journal/place.ts'
-import { fallenOf, reapPlace, type Reaped, withNames } from '../../run/reap.ts'
+import { fallenHere, reapPlace, type Reaped, withNames } from '../../run/reap.ts'
 import { reapedLine } from '../lines.ts'
 import { output } from '../report.ts'
 import { onServer, type Given } from '../server.ts'
@@ -67,7 +67,7 @@ async function reapAll(place: Place): Promise<readonly Reaped[]> {
   const journal = new Journal({ run: randomBytes(4).toString('hex'), shares: [], program: 'nbtrun', env, warn: () => {} })
   try {
     const filed = place.list()
-    const [names, fallen] = await Promise.all([new LeftNames(place, journal.run, withNames(filed)).reap(), fallenOf(filed)])
+    const [names, fallen] = await Promise.all([new LeftNames(place, journal.run, withNames(filed)).reap(), fallenHere(filed)])
     const here = await reapPlace(place, place.list(), { by: journal.run, env, fallen })
     return [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...here]
   } finally {

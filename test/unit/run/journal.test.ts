@@ -25,10 +25,11 @@ import { drivesOf } from '../../../src/run/drives.ts'
 import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
 import { Journal } from '../../../src/run/journal/journal.ts'
 import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
-import { forgetSmb1 } from '../../../src/run/journal/keeper.ts'
+import { forgetSmb1, Keeper } from '../../../src/run/journal/keeper.ts'
 import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
-import { fallenOf, reapPlace } from '../../../src/run/reap.ts'
+import type { Connection } from '../../../src/smb/resources.ts'
+import { fallenHere, reapPlace } from '../../../src/run/reap.ts'
 
 let base: string
 let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
@@ -305,7 +306,7 @@ test('a session of this boot is kept until its connection is known to have falle
   dead('0000000e', [await line('5', { ends: undefined })], now)
   await reap()
   assert.deepEqual(files(), ['0000000b', '0000000c', '0000000d', '0000000e'])
-  const fallen = await fallenOf(place().list())
+  const fallen = await fallenHere(place().list())
   assert.deepEqual([...fallen].sort(), ['0000000b 5', '0000000b 6'])
   await reap(new Set(['0000000b 5']))
   assert.deepEqual(
@@ -314,6 +315,40 @@ test('a session of this boot is kept until its connection is known to have falle
   )
   await reap(fallen)
   assert.deepEqual(files(), ['0000000c', '0000000d', '0000000e'])
+  listener.close()
+})
+
+test('a login names no session whose id may be another’s by now: of a server that counts them, and does not tell since when', async () => {
+  const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address() as AddressInfo
+  const line = (id: string, local: string, localPort: number, serverStart = '0'): object => {
+    return { what: 'session', ...session(id), serverStart, at: Date.now(), ends: { local, localPort, address: '127.0.0.1', port } }
+  }
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port: own } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  const [drawn, fell, unknown, known1] = ['9f3c21aa', '40000000019', '4000000001d', '21']
+  dead('0000000b', [line(drawn, '192.0.2.1', 1025)])
+  dead('0000000c', [line(fell, '127.0.0.1', own)])
+  dead('0000000d', [line(unknown, '192.0.2.1', 1026)])
+  dead('0000000e', [line(known1, '192.0.2.1', 1027, '77')])
+  const journal = open('0000000f')
+  const named = async (started: bigint): Promise<readonly bigint[]> => {
+    const keeper = new Keeper(journal, { server: 'srv', user: 'alice', domain: 'LAB' })
+    const ids = await keeper.orphans({ serverId: { guid: Buffer.alloc(16, 0xab), started } } as Connection)
+    for (const id of ids) keeper.gone(id)
+    keeper.settled()
+    return ids
+  }
+  assert.deepEqual(await named(77n), [BigInt(`0x${drawn}`), BigInt(`0x${known1}`)], 'the one that tells is known to be the same')
+  assert.deepEqual(files(), ['0000000d', '0000000f'])
+  dead('0000000e', [line(known1, '192.0.2.1', 1027)])
+  assert.deepEqual(await named(0n), [])
+  assert.deepEqual(files(), ['0000000d', '0000000e', '0000000f'])
+  journal.end()
   listener.close()
 })
 
