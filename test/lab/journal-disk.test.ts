@@ -4,8 +4,11 @@ import { appendFileSync, cpSync, mkdirSync, readlinkSync, statSync, symlinkSync,
 import { dirname, join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Lab, missing, useLab } from './index.ts'
+import { REPOSITORY } from './client.ts'
 import { entries, journalOf, runs, said, until } from './journal.ts'
 import { here, nbtrun, noMapping, nothingLeft, words } from './nbtrun.ts'
+import { lines } from './lines.ts'
+import { closeConnections } from '../story/puppet.ts'
 import { untilGone } from './watch.ts'
 
 describe('the journal', { skip: noMapping || missing('lab'), timeout: 800_000 }, () => {
@@ -30,6 +33,67 @@ describe('the journal', { skip: noMapping || missing('lab'), timeout: 800_000 },
       } finally {
         await lab.run('client1', ['umount', disk])
       }
+      await nothingLeft(lab)
+    })
+
+  const onSmallDisk = async (name: string, size: string, use: (disk: string) => Promise<void>): Promise<void> => {
+    const disk = here(lab, name)
+    mkdirSync(disk, { recursive: true })
+    const mounted = await lab.run('client1', ['mount', '-t', 'tmpfs', '-o', `size=${size},mode=700`, 'disk', disk], { user: 'root' })
+    assert.equal(mounted.code, 0, mounted.stderr)
+    try {
+      await use(disk)
+    } finally {
+      await lab.run('client1', ['umount', disk], { user: 'root' })
+    }
+  }
+
+  test('whose entry cannot be written anew for want of space leaves nothing half, and goes on when there is some', async () => {
+    await onSmallDisk('small', '128k', async disk => {
+      const { code, stdout, stderr } = await lab.run('client1', ['node', '--import', 'tsx', 'test/lab/journal-child.ts', disk], {
+        cwd: REPOSITORY,
+        user: 'root',
+      })
+      assert.equal(code, 0, stderr)
+      const { full, freed, end } = JSON.parse(stdout) as Record<'full' | 'freed' | 'end', { why: string }>
+      assert.match(full.why, /^the journal cannot be written \((ENOSPC|the disk is full)\)/)
+      assert.deepEqual({ ...full, why: '' }, { files: ['0000000a'], leaked: 0, warnings: 1, why: '' })
+      assert.deepEqual([freed, end], [{ files: ['0000000a'], isShort: true }, []])
+    })
+  })
+
+  for (const how of ['ends by itself', 'is killed'] as const)
+    test(`on a disk that fills up while a run has it, to the last byte: the run goes on, says so in a line, and ${how}`, async () => {
+      await onSmallDisk(`fills-${how.split(' ', 1)[0]}`, '16k', async disk => {
+        const env = { XDG_STATE_HOME: disk }
+        const program = 'echo ready; read -r line; ls "$NBTRUN_MOUNT" >/dev/null; echo again; read -r line; exit 7'
+        const run = lab.spawn('client1', words(lab, ['/bin/sh', '-c', program], { options: ['--kill-after', '0.2'] }), { env, stdin: 'pipe', stderr: 'pipe' })
+        const says = lines(run.stdout!)
+        assert.equal(await says(), 'ready')
+        // the entry's own page, but for some bytes, and all others
+        const fill =
+          'cd "$1"/nbtrun/journal; for f in *; do n=$((4090 - $(stat -c %s $f))); yes "" | head -c $n >>$f; done; cat /dev/zero >"$1/full"; stat -c %s *'
+        const filled = await lab.run('client1', ['sh', '-c', fill, 'sh', disk], { user: 'root' })
+        assert.equal(filled.stdout, '4090\n', filled.stderr)
+        await closeConnections(lab)
+        run.stdin?.write('\n')
+        assert.equal(await says(), 'again') // in another session, of which the journal does not know
+        const on = { env, user: 'root' } as const
+        if (how === 'is killed') process.kill(run.pid!, 'SIGKILL')
+        else run.stdin?.end('\n')
+        const { exitCode, stderr } = await run
+        const line = /^nbtrun: the journal cannot be written \((ENOSPC|the disk is full)\): [^\n]*; let XDG_STATE_HOME [^\n]*\n$/
+        assert.match(String(stderr), line)
+        await untilGone(lab)
+        if (how === 'is killed') {
+          await lab.server().untilSessions(0)
+          const { code, stdout } = await lab.run('client1', ['nbtrun', 'reap'], on)
+          assert.equal(code, 0)
+          assert.match(stdout, /^run [0-9a-f]{8} is dead; gave back folder /)
+        } else assert.equal(exitCode, 7)
+        const left = await lab.run('client1', ['ls', join(disk, 'nbtrun', 'journal')], on)
+        assert.equal(left.stdout, '')
+      })
       await nothingLeft(lab)
     })
 
