@@ -29,7 +29,7 @@ function fill(file: string): void {
 journal.folder('/kept')
 for (let i = 0; size() < 64 * 1024 - 500; i++) {
   journal.folder(`/run/${i}`)
-  journal.connection('P:', `\\\\srv\\${i}`, true)
+  journal.connection('P:', `\\\\srv\\${i}`, 0)
   journal.connectionGone('P:', `\\\\srv\\${i}`)
 }
 // what is held is more than a page: it cannot be written anew
@@ -38,7 +38,7 @@ fill(join(disk, 'full'))
 for (let i = 0; i < 200; i++) round(i)
 const full = { files: readdirSync(path), leaked: descriptors() - before, warnings: warnings.length, why: warnings[0] ?? '' }
 rmSync(join(disk, 'full'))
-journal.connection('Q:', '\\\\srv\\q', true)
+journal.connection('Q:', '\\\\srv\\q', 0)
 journal.connectionGone('Q:', '\\\\srv\\q')
 const freed = { files: readdirSync(path), isShort: size() < 64 * 1024 }
 journal.foldersGone()

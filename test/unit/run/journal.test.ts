@@ -29,7 +29,7 @@ import { forgetSmb1, Keeper } from '../../../src/run/journal/keeper.ts'
 import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
 import type { Connection } from '../../../src/smb/resources.ts'
-import { fallenHere, reapPlace } from '../../../src/run/reap.ts'
+import { connectionsOf, fallenHere, reapPlace } from '../../../src/run/reap.ts'
 
 let base: string
 let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
@@ -266,6 +266,28 @@ test('an entry whose taker lives is left to it; one whose taker is dead is taken
     '0000000d',
   )?.entry
   assert.equal(entry?.sessions.length, 1)
+})
+
+test('connections count for others while their run lives; of the dead, and those given back just now, it is known who made them', () => {
+  const ipc = { what: 'connection', device: '', remote: '\\\\srv\\IPC$', made: true }
+  const living = open('0000000a')
+  living.connection('', ipc.remote, undefined)
+  dead('0000000b', [ipc], { boot: here().boot, pid: 2 ** 22 })
+  dead('0000000c', [ipc], { boot: here().boot, pid: 2 ** 22 })
+  dead('0000000d', [ipc])
+  dead('0000000e', [ipc], { ...here(), pids: 'another logon session' })
+  open('0000000f')
+  const claimed = place()
+    .list()
+    .find(({ name }) => name === '0000000c')!
+  assert.equal(place().claim(claimed, '0000000f')?.name, '0000000c~0000000f')
+  const made = (which?: 'all'): boolean[] =>
+    connectionsOf(place(), '0000000f', which)
+      .map(connection => connection.made)
+      .toSorted((a, b) => Number(a) - Number(b))
+  assert.deepEqual([made(), made('all'), connectionsOf(place(), '0000000a')], [[false], [false, true, true], []])
+  living.connectionGone('', ipc.remote)
+  assert.deepEqual(made(), [])
 })
 
 test('sessions of a dead run are kept for a login, and forgotten after a day', async () => {
