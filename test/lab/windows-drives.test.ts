@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { NUMBERS } from '../../src/mapping/windows/errors.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
-import { offline, type Ran, until, WindowsNode, windowsPath } from './windows-node.ts'
+import { offline, type Process, type Ran, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 const GRACE = ['--grace', '0']
 
@@ -21,6 +21,11 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
     readFileSync(windows.path(`login-${server}`), 'utf16le')
       .trim()
       .split('\n')
+
+  const guardians = (): Process[] => windows.processes().filter(({ words }) => words.some(word => word.includes('NBTRUN_GUARD')))
+  /** Guardian, its console, and what it starts. */
+  const noGuardian = (): Promise<void> =>
+    until('the end of the guardian', () => !windows.processes().some(({ words }) => words.some(word => /cmd\.exe$|conhost\.exe$|afterwards\.js$/i.test(word))))
 
   before(() => windows.set())
   after(() => windows.dispose())
@@ -47,7 +52,10 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
     assert.deepEqual(undone, [
       ['mapping', true, 'Y: cancelled'],
       ['IPC$ srv', true, 'cancelled'],
+      ['guardian', true, undefined],
     ])
+    assert.deepEqual(guardians(), [])
+    await noGuardian()
   })
 
   test('exit codes have all 32 bits; a batch file on the letter gets its words; user and password reach the network and nobody else', async () => {
@@ -128,14 +136,53 @@ process.exit(0)`
     nothingHeld()
   })
 
-  test('nbtrun is killed: the job ends the program, and reap gives letter and IPC$ back', async () => {
-    const word = `/await:${at('never')}`
-    const { child, ran } = windows.start(['--share', '//srv/app=P:', '--', 'launcher.exe', '/relaunch', `/write:${at('started')}:x`, word])
-    await until('the program', () => existsSync(windows.path('started')))
-    const program = (): boolean => processes().some(words => words.includes(word) && !words.some(each => each.includes('nbtrun.js')))
+  /** Starts a run whose program waits for ever; returns it, and whether that program lives. */
+  const endless = async (name: string, ...options: string[]): Promise<{ run: ReturnType<WindowsNode['start']>; program: () => boolean }> => {
+    const word = `/await:${at(`never-${name}`)}`
+    const run = windows.start([...options, '--', 'launcher.exe', '/relaunch', `/write:${at(name)}:x`, word])
+    await until('the program', () => existsSync(windows.path(name)))
+    const program = (): boolean => windows.processes().some(({ words }) => words.includes(word) && !words.some(each => each.includes('nbtrun.js')))
     assert.equal(program(), true)
-    child.kill('SIGKILL')
-    await ran
+    return { run, program }
+  }
+
+  test('nbtrun is killed: the job ends the program, and the guardian gives back what no other run has, and goes', async () => {
+    const other = windows.start(['--share', '//srv/app', ...GRACE, '--', 'launcher.exe', `/await:${at('other')}`])
+    await until('the other run', () => connections().includes('Y,srv,app'))
+    const { run, program } = await endless('killed', '--share', '//srv/app=P:')
+    assert.equal(guardians().length, 2)
+    run.child.kill('SIGKILL')
+    await run.ran
+    await until('the end of the job', () => !program())
+    await until('the letter is given back', () => !connections().includes('P,srv,app'))
+    assert.deepEqual([connections(), existsSync(windows.device('P'))], [['-,srv,IPC$', 'Y,srv,app'], false], "the other run's are left")
+    writeFileSync(windows.path('other'), '')
+    assert.deepEqual((await other.ran).code, 0)
+    nothingHeld()
+    await noGuardian()
+    assert.match((await windows.nbtrun(['reap'])).stdout, /^there is nothing to give back\n$/)
+  })
+
+  test('a letter that is in use when nbtrun is killed is given back once it is not', async () => {
+    const { run, program } = await endless('busy', '--share', '//srv/app=P:')
+    writeFileSync(windows.path('srv/app/in-use'), '')
+    run.child.kill('SIGKILL')
+    await run.ran
+    await until('the end of the job', () => !program())
+    await until('a connection is given back', () => connections().length === 1)
+    assert.deepEqual(connections(), ['P,srv,app'])
+    rmSync(windows.path('srv/app/in-use'))
+    await until('the letter is given back', () => connections().length === 0)
+    await noGuardian()
+    nothingHeld()
+  })
+
+  test('nbtrun and its guardian are killed: reap gives letter and IPC$ back', async () => {
+    const { run, program } = await endless('both', '--share', '//srv/app=P:')
+    for (const { pid } of guardians()) process.kill(pid, 'SIGKILL')
+    await until('the end of the guardian', () => guardians().length === 0)
+    run.child.kill('SIGKILL')
+    await run.ran
     await until('the end of the job', () => !program())
     assert.deepEqual(connections(), ['-,srv,IPC$', 'P,srv,app'])
     const reaped = await windows.nbtrun(['reap'])
@@ -226,14 +273,3 @@ process.exit(0)`
     assert.deepEqual([full.code, /\(71\).*\[SHARE_FULL\]/.test(full.stderr)], [75, true])
   })
 })
-
-/** The words of every process of this machine that we may look at. */
-function processes(): string[][] {
-  return readdirSync('/proc').flatMap(pid => {
-    try {
-      return /^\d+$/.test(pid) ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')] : []
-    } catch {
-      return [] // it is gone
-    }
-  })
-}

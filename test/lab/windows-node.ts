@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetchKoffi, fetchNode, NODE } from '../../scripts/package/registry.ts'
@@ -20,6 +20,12 @@ export interface Ran {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
+}
+
+/** Of the host. */
+export interface Process {
+  readonly pid: number
+  readonly words: readonly string[]
 }
 
 /**
@@ -121,6 +127,18 @@ export class WindowsNode {
       return { code, stdout: text(out), stderr: text(err) }
     })()
     return { child, ran }
+  }
+
+  /** Every process of this Windows. */
+  processes(): Process[] {
+    return readdirSync('/proc').flatMap(pid => {
+      try {
+        if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, 'utf8').includes(this.#prefix)) return []
+        return [{ pid: Number(pid), words: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') }]
+      } catch {
+        return [] // it is gone
+      }
+    })
   }
 
   /** nbtrun as it is built, Node and koffi for Windows beside it. */

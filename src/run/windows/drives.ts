@@ -17,6 +17,7 @@ import type { Names } from '../names.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
 import { patiently } from '../seats.ts'
+import { guard } from './guardian.ts'
 import { bookOf } from './book.ts'
 import type { Lingering } from './lingering.ts'
 import { usesOwnClient } from './own-client.ts'
@@ -55,6 +56,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
   const network = await openNetwork(io.env)
   const book = bookOf(journal)
   const logins = await findLogins(settings, io.cwd, cancelled)
+  await guard(scope, journal, io)
   const met = async (held: Held): Promise<void> => {
     const host = serverOf(held.connection.remote)
     await lingering?.met(host, held, logins.get(host.toLowerCase()), network, journal)

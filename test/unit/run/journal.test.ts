@@ -18,6 +18,8 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { type DriveChange, giveDriveBack, takeDrive } from '../../../src/app/wine/drive.ts'
+import { drivesOf } from '../../../src/run/drives.ts'
 import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
 import { Journal } from '../../../src/run/journal/journal.ts'
 import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
@@ -423,3 +425,63 @@ test('a drive of a Wine prefix is put back by what the entry says was there, and
     [],
   )
 })
+
+test('a drive that a live run has is left to it when a dead one is reaped that had it before; its end leaves the prefix as it was before both', async () => {
+  const prefix = join(base, 'prefix')
+  const devices = join(prefix, 'dosdevices')
+  mkdirSync(devices, { recursive: true })
+  const registry = (type: string): string => `WINE REGISTRY Version 2\n\n[Software\\\\Wine\\\\Drives] 1\n"q:"="${type}"\n`
+  const state = (): unknown => {
+    const links = ['q:', 'unc/srv/app'].map(name => (existsSync(dirname(join(devices, name))) && readLinkOr(join(devices, name))) || null)
+    return [...links, readFileSync(join(prefix, 'system.reg'), 'utf8')]
+  }
+  const take = async (run: string, point: string): Promise<() => Promise<void>> => {
+    const journal = open(run)
+    const others = () => drivesOf(journal.others(), prefix)
+    const wish = { prefix, drive: 'Q:', unc: ['srv', 'app'], point, others, note: (change: DriveChange) => journal.drive(change) }
+    const change = await takeDrive(wish)
+    return async () => {
+      await giveDriveBack(change, others, { wine: undefined, env }, AbortSignal.timeout(10_000))
+      journal.driveGone(change)
+      journal.end()
+    }
+  }
+  const die = (run: string): void => {
+    const file = place().file(run)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(`"start":"${here().start}"`, '"start":"1"'))
+  }
+  for (const before of ['/usr', null])
+    for (const reapFirst of [true, false]) {
+      writeFileSync(join(prefix, 'system.reg'), registry('hd'))
+      if (before !== null) symlinkSync(before, join(devices, 'q:'))
+      const untouched = state()
+      await take('000000d1', '/run/d1')
+      die('000000d1')
+      const giveBack = await take('000000c1', '/run/c1')
+      await assert.rejects(take('000000e1', '/run/e1'), /another run's/)
+      const has = ['unc/srv/app', '/run/c1', registry('network')]
+      assert.deepEqual(state(), has)
+      const reapDead = async (): Promise<void> =>
+        assert.deepEqual(
+          (await reap()).map(({ dead: run, left }) => [run, left]),
+          [['000000d1', []]],
+        )
+      if (reapFirst) {
+        await reapDead()
+        assert.deepEqual(state(), has)
+      }
+      await giveBack()
+      assert.deepEqual(state(), untouched)
+      if (!reapFirst) await reapDead()
+      assert.deepEqual(state(), untouched)
+      rmSync(join(devices, 'q:'), { force: true })
+    }
+})
+
+function readLinkOr(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
