@@ -4,7 +4,8 @@ import { deferred, pause } from '../base/time.ts'
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
 // waits for, and of the few threads in which Node waits some must stay free for reading the mapping's requests.
 
-const POLL_MS = { first: 5, longest: 100 }
+/** How long between two looks. While the program runs nobody waits for what they find, and with a subreaper no orphan is lost between them. */
+const POLL_MS = { first: 5, longest: 100, running: 250, adopting: 1000 }
 
 /** Where a kernel lets orphans become our children. */
 export interface Subreaper {
@@ -47,11 +48,13 @@ export class Followers {
     this.#resolve = () => resolve()
   }
 
-  /** Call once the program was spawned. */
-  async start(pid: number): Promise<void> {
+  /** Call once the program was spawned; `exited` resolves when its own process is gone. */
+  async start(pid: number, exited: Promise<unknown> = Promise.resolve()): Promise<void> {
     this.#program = pid
     await this.#add(pid)
-    void this.#watch()
+    const ended = new AbortController()
+    void exited.then(() => ended.abort())
+    void this.#watch(ended.signal)
   }
 
   /** All there are now. */
@@ -65,11 +68,17 @@ export class Followers {
     this.#resolve()
   }
 
-  async #watch(): Promise<void> {
-    const { signal } = this.#stopped
-    for (let wait = POLL_MS.first; !signal.aborted; wait = Math.min(POLL_MS.longest, wait * 1.5)) {
+  async #watch(ended: AbortSignal): Promise<void> {
+    const stopped = this.#stopped.signal
+    const over = AbortSignal.any([stopped, ended])
+    const running = this.#subreaper === undefined ? POLL_MS.running : POLL_MS.adopting
+    for (let wait: number = POLL_MS.first; !over.aborted; wait = Math.min(running, wait * 1.5)) {
+      await this.#look(false)
+      await pause(wait, over)
+    }
+    for (let wait: number = POLL_MS.first; !stopped.aborted; wait = Math.min(POLL_MS.longest, wait * 1.5)) {
       if (!(await this.#look(false))) break
-      await pause(wait, signal)
+      await pause(wait, stopped)
     }
     this.#resolve()
   }

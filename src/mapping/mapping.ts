@@ -18,8 +18,11 @@ export interface Mapping {
   readonly way: string
   /** The words that must stand before the program's own so that it sees the mapping; each execs the next, so the pid is the program's. */
   enter(cwd: string): readonly string[]
-  /** Call once the program was spawned by the words of `enter`: resolves when it is inside (and so keeps the mapping), or when it is gone. */
-  entered(pid: number): Promise<void>
+  /**
+   * Call once the program was spawned by the words of `enter`: resolves when it is inside (and so keeps the mapping), or when it is gone. `exited` resolves when its
+   * own process is gone: no look for an end is worth its cost before.
+   */
+  entered(pid: number, exited?: Promise<unknown>): Promise<void>
   /** Resolves when no process can see the mapping any more. Never rejects. */
   readonly unused: Promise<void>
   /** Every process that can see the mapping now. */

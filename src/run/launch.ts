@@ -70,7 +70,7 @@ export async function launch(scope: Scope, record: Record, mapping: Mapping, opt
   const program = await startProgram({ words: [...mapping.enter(cwd), ...start, ...args], env, descriptors, standard: io.embedding?.stdio })
   control.running(program, mapping, wine?.manner)
   record.program = { path: found.path, from: found.from, pid: program.pid, exit: null, signal: null, timedOut: false }
-  await mapping.entered(program.pid)
+  await mapping.entered(program.pid, program.exited)
   scope.note('launch', 'program', `pid ${program.pid}`)
   const name = basename(found.path)
   record.tell({ type: 'launched', program: name, pid: program.pid, shares: record.started() })

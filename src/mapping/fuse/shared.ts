@@ -125,8 +125,8 @@ class Shared implements Mapping {
     return entryWords(cwd, this.#tools.env, this.#tools.setpriv)
   }
 
-  entered(pid: number): Promise<void> {
-    return this.#followers.start(pid)
+  entered(pid: number, exited?: Promise<unknown>): Promise<void> {
+    return this.#followers.start(pid, exited)
   }
 
   users(): Promise<readonly number[]> {
