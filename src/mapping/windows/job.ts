@@ -141,6 +141,8 @@ function functions(koffi: Koffi) {
       new Promise((resolve, reject) => {
         const [bytes, key, overlapped] = [Buffer.alloc(4), Buffer.alloc(8), Buffer.alloc(8)]
         status.async(port, bytes, key, overlapped, ms, (error: Error | null, ok: number) => {
+          key.fill(0) // and so it was kept until now, as was the next
+          overlapped.fill(0)
           if (error !== null) reject(error)
           else resolve(ok === 0 ? undefined : bytes.readUInt32LE(0))
         })

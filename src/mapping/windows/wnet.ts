@@ -53,7 +53,8 @@ export function wnet(koffi: Koffi): Network {
         check(await call(add, resource, password, login?.user ?? null, CONNECT_TEMPORARY), 'WNetAddConnection2')
       } finally {
         password?.fill(0)
-        local?.fill(0) // and so it was kept
+        resource.fill(0) // and so it was kept
+        local?.fill(0)
         name.fill(0)
       }
     },
@@ -73,6 +74,7 @@ export function wnet(koffi: Koffi): Network {
           count.writeUInt32LE(0xffffffff)
           room.writeUInt32LE(size)
           const number = await call(enumResource, handle.readBigInt64LE(0), count, buffer, room)
+          room.fill(0) // kept until the call was over
           if (number === NO_MORE_ITEMS) return found
           if (number === MORE_DATA && size < 1024 * 1024) {
             size *= 2
