@@ -17,7 +17,7 @@ import type { Names } from '../names.ts'
 import { connectionsOf } from '../reap.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
-import { patiently } from '../seats.ts'
+import { lines, patiently } from '../seats.ts'
 
 /** Waiting for open files, and Windows' own goodbyes, ms. */
 const MAPPING_MS = 4500
@@ -67,7 +67,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
     })
   }
   try {
-    const mapping = await patiently(scope, settings, record, cancelled, { attempt, lines: [] })
+    const mapping = await patiently(scope, settings, record, cancelled, { attempt, lines: lines(settings, io.env) })
     record.redirected = settings.share.map((share, i) => receiptOf(share, mapping, mapping.points[i]!))
     record.obtained()
     record.mapped(
