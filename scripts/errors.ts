@@ -109,5 +109,10 @@ export const ERRORS: Readonly<Record<Code, readonly [what: string, why: string, 
     'their reader is gone or does not read; a full disk',
     'read to the end of a pipe; free the disk',
   ],
+  OUT_OF_DESCRIPTORS: [
+    'nbtrun, or the whole machine, has as many files open as it may',
+    'a low `ulimit -n`; descriptors that were open when it started; a machine that is full',
+    '`ulimit -n 1024` or more before it starts; for the machine `fs.file-max`',
+  ],
   INTERNAL: ['a defect of nbtrun', '', 'report it, with `-vv`'],
 }

@@ -7,8 +7,8 @@ import { deferred, pause } from '../base/time.ts'
 
 const POLL_MS = { first: 5, longest: 100 }
 
-/** On a machine where processes come and go all the time, some go during every search. */
-const MOST_SEARCHES = 10
+/** On a machine where processes come and go all the time, some go during every search, which costs. */
+const MOST_SEARCHES = 4
 
 /** linux/sched.h */
 const PF_KTHREAD = 0x200000
@@ -87,7 +87,8 @@ export class Followers {
   #look(thorough: boolean): Promise<boolean> {
     const look = this.#turn.then(async () => {
       const died = await this.#follow()
-      if (thorough || (await this.#users()).length === 0) await this.#search()
+      if (thorough) await this.#search(1)
+      else if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
       return died || (await this.#users()).length > 0
     })
     this.#turn = look.catch(() => {})
@@ -124,10 +125,10 @@ export class Followers {
 
   /**
    * Adds all who have the mark. Who goes, or becomes another program, while it is looked has none to be read, and may leave one behind where it was looked
-   * before: then it is looked again.
+   * before: then it is looked again, `most` times in all.
    */
-  async #search(): Promise<void> {
-    for (let looks = 0; looks < MOST_SEARCHES; looks++) {
+  async #search(most: number): Promise<void> {
+    for (let looks = 0; looks < most; looks++) {
       const unread = new Set<string>()
       for (const name of await readdir('/proc')) {
         const pid = Number(name)

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
-import { errnoOf, NbtrunError } from '../../base/errors.ts'
-import { failureOf, impossible } from './failures.ts'
+import { failureOf, notStarted } from './failures.ts'
 import { countHelper, HELPER_ENV, type HelperOptions } from './helper.ts'
 
 export interface ToolOptions {
@@ -20,13 +19,7 @@ export function runTool(words: readonly string[], { complaints = 'pipe', descrip
     said = (said + text).slice(-4096)
   })
   return new Promise((resolve, reject) => {
-    child.once('error', cause => reject(impossible('other', `the mapping failed (${cause.message})`, undefined, cause)))
+    child.once('error', cause => reject(notStarted(cause)))
     child.once('close', code => (code === 0 ? resolve() : reject(failureOf(said))))
   })
-}
-
-/** Whether it failed of descriptors, of which this process or the machine has none left: another try would fail, too. */
-export function lacksDescriptors(thrown: unknown): boolean {
-  const errno = errnoOf(thrown instanceof NbtrunError ? thrown.cause : thrown)
-  return errno === 'EMFILE' || errno === 'ENFILE'
 }

@@ -1,11 +1,12 @@
 import { closeSync } from 'node:fs'
+import { outOfDescriptors } from '../../base/errors.ts'
 import { pause, now } from '../../base/time.ts'
 import { impossible } from './failures.ts'
 import type { Native } from './native.ts'
 import { mountFuse } from './room-root.ts'
 import { devicesAt } from './room-users.ts'
 import type { Mount } from './room-way.ts'
-import { lacksDescriptors, runTool } from './run-tool.ts'
+import { runTool } from './run-tool.ts'
 import { findTools, mayMount } from './tools.ts'
 
 /** Mounts and unmounts where everybody of this user sees it: with the privilege of root, or with that of fusermount3. */
@@ -109,7 +110,7 @@ export async function unmount(
       await mounter.unmount(path, detach)
       return detach ? 'detached' : 'unmounted'
     } catch (thrown) {
-      if (lacksDescriptors(thrown) || (told && now() >= dueAt + 1000)) throw thrown
+      if (outOfDescriptors(thrown) !== undefined || (told && now() >= dueAt + 1000)) throw thrown
     }
     if (!told) await busy()
     told = true

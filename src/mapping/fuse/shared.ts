@@ -1,3 +1,4 @@
+import { outOfDescriptors } from '../../base/errors.ts'
 import { Followers } from '../followers.ts'
 import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
@@ -9,7 +10,7 @@ import { loadNative } from './native.ts'
 import { openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
-import { lacksDescriptors, runTool } from './run-tool.ts'
+import { runTool } from './run-tool.ts'
 import { type Mounter, mountWhole, rootMounter, unmount, userMounter } from './shared-mount.ts'
 import { findTools, mayMount } from './tools.ts'
 
@@ -147,7 +148,7 @@ class Shared implements Mapping {
     for (const { point, server, device } of [...this.#mounted].reverse()) {
       const busy = async (): Promise<void> => this.#warn(await stillUsed(point, server, survivors))
       const end = await unmount(this.#mounter, point.path, device, patience, busy).catch(async (thrown: unknown) => {
-        if (!lacksDescriptors(thrown)) throw thrown
+        if (outOfDescriptors(thrown) === undefined) throw thrown
         await this.#guardian.detach()
         return 'unmounted' as const
       })
