@@ -30,6 +30,8 @@ export interface Call<T> {
   readonly gather?: (body: Buffer) => boolean
   /** A login: it says how messages will be signed, and has no signature itself. */
   readonly login?: { readonly requireSigning: boolean }
+  /** A goodbye: a wrong signature of its answer fails it alone. */
+  readonly parting?: boolean
 }
 
 export interface Reply {
@@ -72,7 +74,8 @@ const NO_SIGNATURE_YET = Buffer.from('BSRSPYL ', 'latin1')
 
 /**
  * Requests and their answers over one transport in SMB1: multiplex ids, signatures and their numbers, deadlines. An answer that is broken or has a
- * wrong signature is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted.
+ * wrong signature is fatal to the whole exchange (`onFatal`), because nothing after it can be trusted; only a goodbye fails alone, of whose answer nothing is
+ * used.
  */
 export class Exchange {
   /** Answers that nobody waits for. */
@@ -261,13 +264,26 @@ export class Exchange {
     if ((h.flags & FLAG.REPLY) === 0) return this.#asked(h, body)
     const p = this.#pending.get(h.mid)
     if (p === undefined) return this.#answerLate(h, body, message)
-    this.#judge(p, h, message)
+    if (!this.#trusts(p, h, message)) return
     const most = (p.call.room ?? 0) + ANSWER_OVERHEAD
     if (message.length > most) throw new WireError(`an answer to ${p.call.command} of ${message.length} bytes, where ${most} are possible`, 0)
     const failed = h.status >>> 30 === 3 || body.length === 0 || body[0] === 0
     if (p.call.gather !== undefined && !failed && !p.call.gather(body)) return
     this.#pending.delete(h.mid)
     this.#settle(p, () => p.resolve({ header: h, body, message }))
+  }
+
+  /** False where a goodbye has failed of it. */
+  #trusts(p: Pending, h: Header, message: Buffer): boolean {
+    try {
+      this.#judge(p, h, message)
+      return true
+    } catch (thrown) {
+      if (p.call.parting !== true || thrown instanceof WireError) throw thrown
+      this.#pending.delete(h.mid)
+      this.#settle(p, () => p.reject(thrown))
+      return false
+    }
   }
 
   #judge({ call, sequence }: Pending, h: Header, message: Buffer): void {

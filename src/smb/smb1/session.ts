@@ -76,7 +76,7 @@ export class Session extends Resource implements server.Session {
 
   /** For children that say goodbye while the session is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.connection.request({ ...call, uid: this.#uid })
+    return this.connection.request({ ...call, uid: this.#uid, ...(this.isOpen ? {} : { parting: true }) })
   }
 
   protected override async goodbye(): Promise<void> {

@@ -73,7 +73,7 @@ export class Tree extends Resource implements server.Tree {
 
   /** For opens that are closed while the tree is closing too. */
   farewellRequest<T>(call: Call<T>): Promise<Reply> {
-    return this.session.farewellRequest({ ...call, tid: this.id })
+    return this.session.farewellRequest({ ...call, tid: this.id, ...(this.isOpen ? {} : { parting: true }) })
   }
 
   /** A path on this share as shown to people. */
