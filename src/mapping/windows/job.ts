@@ -1,8 +1,6 @@
-import type koffiType from 'koffi'
 import { deferred } from '../../base/time.ts'
+import type { Koffi } from './native.ts'
 import { WindowsError } from './network.ts'
-
-type Koffi = typeof koffiType
 
 // winnt.h
 const JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE = 0x2000

@@ -1,8 +1,6 @@
-import type koffiType from 'koffi'
 import { ERROR } from './errors.ts'
+import type { Koffi } from './native.ts'
 import { type Connection, type Network, WindowsError } from './network.ts'
-
-type Koffi = typeof koffiType
 
 /** winnetwk.h */
 const CONNECT_TEMPORARY = 4
