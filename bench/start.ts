@@ -1,6 +1,6 @@
 /** How long commands that need no network take, beside `node -e 0`, alternating in one run. Prints medians and their ratio to the bare Node. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,7 +12,6 @@ const batch = join(home, 'old.bat')
 writeFileSync(batch, 'net use P: \\\\srv\\payroll\r\nP:\\payroll.exe /m:10\r\nnet use P: /delete\r\n')
 
 const ours = (...words: string[]): string[] => [process.execPath, join(root, 'bin', 'nbtrun.js'), ...words]
-const executable = join(root, 'out', 'exe', 'nbtrun') // of npm run build:exe
 const CASES: Readonly<Record<string, readonly string[]>> = {
   'node -e 0': [process.execPath, '-e', '0'],
   '--version': ours('--version'),
@@ -20,7 +19,6 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   'script --list': ours('script', '--list'),
   import: ours('import', batch),
   doctor: ours('doctor'),
-  ...(existsSync(executable) ? { '--version, the single executable': [executable, '--version'] } : {}),
 }
 
 // a variable that has Node read certificates costs every start alike, and hides what is measured

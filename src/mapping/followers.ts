@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { errnoOf } from '../base/errors.ts'
 import { deferred, pause } from '../base/time.ts'
 
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
@@ -6,6 +7,12 @@ import { deferred, pause } from '../base/time.ts'
 
 /** How long between two looks. While the program runs nobody waits for what they find, and with a subreaper no orphan is lost between them. */
 const POLL_MS = { first: 5, longest: 100, running: 250, adopting: 1000 }
+
+/** On a machine where processes come and go all the time, some go during every search, which costs. */
+const MOST_SEARCHES = 4
+
+/** linux/sched.h */
+const PF_KTHREAD = 0x200000
 
 /** Where a kernel lets orphans become our children. */
 export interface Subreaper {
@@ -36,6 +43,8 @@ export class Followers {
   readonly #stopped = new AbortController()
   #program: number | undefined
   #zombies: ReadonlySet<number> = new Set()
+  /** Whose environment was not there to be read, in the last search: zombies stay so. */
+  #unread: ReadonlySet<string> = new Set()
   #turn: Promise<unknown> = Promise.resolve()
 
   /** `isBystander`: started by the program, and waiting for whoever comes; it is nobody's to wait for, nor to end. */
@@ -87,7 +96,8 @@ export class Followers {
   #look(thorough: boolean): Promise<boolean> {
     const look = this.#turn.then(async () => {
       const died = await this.#follow()
-      if (thorough || (await this.#users()).length === 0) await this.#search()
+      if (thorough) await this.#search(1)
+      else if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
       return died || (await this.#users()).length > 0
     })
     this.#turn = look.catch(() => {})
@@ -122,10 +132,23 @@ export class Followers {
     return zombies.size > 0
   }
 
-  async #search(): Promise<void> {
-    for (const name of await readdir('/proc')) {
-      const pid = Number(name)
-      if (Number.isInteger(pid) && `\0${await read(`/proc/${name}/environ`)}`.includes(this.#mark)) await this.#add(pid)
+  /**
+   * Adds all who have the mark. Who goes, or becomes another program, while it is looked has none to be read, and may leave one behind where it was looked
+   * before: then it is looked again, `most` times in all.
+   */
+  async #search(most: number): Promise<void> {
+    for (let looks = 0; looks < most; looks++) {
+      const unread = new Set<string>()
+      for (const name of await readdir('/proc')) {
+        const pid = Number(name)
+        if (!Number.isInteger(pid)) continue
+        const environment = await environmentOf(name)
+        const isKnown = environment !== undefined && (!`\0${environment}`.includes(this.#mark) || (await this.#add(pid)))
+        if (!isKnown) unread.add(name)
+      }
+      const isSure = [...unread].every(name => this.#unread.has(name))
+      this.#unread = unread
+      if (isSure || this.#members.size > 0) return
     }
   }
 
@@ -150,6 +173,22 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
       children.push(...(await read(`/proc/${pid}/task/${thread}/children`)).split(' ').filter(Boolean).map(Number))
   } catch {} // it is gone
   return children
+}
+
+/** Empty where it is not ours to look at, and for a thread of the kernel; undefined for one that is gone, or just becoming another program. */
+async function environmentOf(pid: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(`/proc/${pid}/environ`, 'latin1')
+    return text === '' && !(await isKernels(pid)) ? undefined : text
+  } catch (thrown) {
+    return ['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '') ? undefined : ''
+  }
+}
+
+/** proc_pid_stat(5), field 9. */
+async function isKernels(pid: string): Promise<boolean> {
+  const stat = await read(`/proc/${pid}/stat`)
+  return (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]) & PF_KTHREAD) !== 0
 }
 
 /** A file of /proc; empty when its process is gone or not ours to look at. */

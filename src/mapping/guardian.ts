@@ -13,7 +13,7 @@ export interface Mounts {
 /**
  * $1 grep, $2 sleep, $3 seconds; then for each mount its path, and the same as proc_pid_mountinfo(5) writes it. It is told the words for grep as the first line
  * of its control socket, and waits for the end of that. Told `done` before, it ends; else nbtrun is dead. Then it detaches what is mounted by nbtrun at each
- * point, and after $3 kills those who still use it.
+ * point, and after $3 kills those who still use it. Told `detach`, it does the first alone.
  *
  * Those are who was there before nbtrun died, and whoever is found beside one of them: while one is there, so is the mount, and its device number is nobody
  * else's. A process is known by its number and its start, fields 1 and 22 of proc_pid_stat(5).
@@ -23,7 +23,9 @@ exec 2>/dev/null
 grep=$1 sleep=$2 seconds=$3; shift 3
 read -r option files pattern <&3 || option=
 [ "$option" != done ] || exit
-read -r word <&3 && exit
+word=
+read -r word <&3
+[ "$word" != done ] || exit
 exec 3<&-
 while [ $# -gt 0 ]; do
   last=
@@ -31,7 +33,7 @@ while [ $# -gt 0 ]; do
   case $last in *' - fuse.nbtrun '*) DETACH "$1" ;; esac
   shift 2
 done
-[ -n "$option" ] || exit
+[ -n "$option" ] && [ "$word" != detach ] || exit
 started() {
   stat= start=
   while read -r line; do stat=$stat$line; done <"/proc/$1/stat" || :
@@ -82,6 +84,12 @@ export class Guardian {
   watch(members: Members): void {
     if ('runId' in members) this.#helper.say(`-z environ ^NBTRUN_RUN_ID=${members.runId}$`)
     else this.#helper.say(`-E mountinfo ^[0-9]+ [0-9]+ (${members.devices.join('|')}) .* - fuse[.]nbtrun`)
+  }
+
+  /** Takes the mounts away where we cannot start a tool that does; then nothing is left to guard. Resolves when it is gone. */
+  detach(): Promise<void> {
+    this.#helper.say('detach')
+    return this.#helper.leave()
   }
 
   /** Nothing is left to guard. Resolves when it is gone. */

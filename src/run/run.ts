@@ -88,7 +88,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
     if (record.program === null) record.tell({ type: 'denied', error: failure })
   }
   const released = await tearDown(scope, record, control.hurried)
-  if (record.connected.length > 0) await giveSeatsBack(settings, io)
+  if (record.connected.length + record.redirected.length > 0) await giveSeatsBack(settings, io)
   record.heldMs = scope.elapsed - record.waited.ms
   for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
   const kept = asker === undefined ? undefined : await verified(asker, record, settings['teardown-timeout'], control.hurried)

@@ -73,7 +73,7 @@ export async function giveSeatsBack(settings: Settings, { env }: RunIo): Promise
 }
 
 /** One line for each share; where it is kept. */
-function lines({ share: shares }: Settings, env: RunIo['env']): string[][] {
+export function lines({ share: shares }: Settings, env: RunIo['env']): string[][] {
   const folders = shares.map(({ host, share }) => queueFolders(host, share, env['XDG_RUNTIME_DIR']))
   return folders.filter((some, at) => folders.findIndex(([first]) => first === some[0]) === at)
 }

@@ -1,39 +1,36 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { isOwnFolder, theGround } from './ground.ts'
 
 /** `12-9f86d081`: the number orders them, the rest tells two of the same number apart. */
 const TICKET = /^(\d{1,15})-[0-9a-f]{8}$/
 
-/** sockaddr_un has room for so many bytes of a path, unix(7), less a name in the folder. */
-const LONGEST_FOLDER = 107 - 25
-
 /**
  * Where those of this user and machine queue who want the same share of the same server: in $XDG_RUNTIME_DIR/nbtrun, or else in a folder among the temporary
- * files.
+ * files; on Windows in %LOCALAPPDATA%.
  */
 export function queueFolders(server: string, share: string, runtimeDir: string | undefined): string[] {
   const name = `seats-${createHash('sha256').update(`${server}/${share}`.toLowerCase()).digest('hex').slice(0, 12)}`
-  return basesFor(runtimeDir)
+  const ground = theGround()
+  return ground
+    .bases(runtimeDir)
     .map(base => join(base, name))
-    .filter(folder => Buffer.byteLength(folder) <= LONGEST_FOLDER)
+    .filter(folder => Buffer.byteLength(folder) <= ground.longestFolder)
 }
 
 /** Every folder of this user in which somebody queues, or did. */
 export function allQueues(runtimeDir: string | undefined): string[] {
-  return basesFor(runtimeDir).flatMap(base =>
-    namesIn(base)
-      .filter(name => QUEUE.test(name))
-      .map(name => join(base, name)),
-  )
+  return theGround()
+    .bases(runtimeDir)
+    .flatMap(base =>
+      namesIn(base)
+        .filter(name => QUEUE.test(name))
+        .map(name => join(base, name)),
+    )
 }
 
 const QUEUE = /^seats-[0-9a-f]{12}$/
-
-function basesFor(runtimeDir: string | undefined): string[] {
-  return [...(runtimeDir !== undefined && isAbsolute(runtimeDir) ? [join(runtimeDir, 'nbtrun')] : []), join(tmpdir(), `nbtrun-${process.getuid?.() ?? 0}`)]
-}
 
 /** Makes it where it can be made; false where it is not this user's alone. */
 export function makePrivate(folder: string): boolean {
@@ -47,10 +44,7 @@ export function makePrivate(folder: string): boolean {
 
 /** Whether it and the folder above it are there and this user's alone: who could put something in could make others wait. */
 export function isPrivate(folder: string): boolean {
-  return [folder, dirname(folder)].every(path => {
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    return stat !== undefined && stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0
-  })
+  return [folder, dirname(folder)].every(isOwnFolder)
 }
 
 /** The tickets there, the first in line first. Whatever else lies there is nobody. */
@@ -60,7 +54,7 @@ export function ticketsIn(folder: string): string[] {
     .sort(compare)
 }
 
-/** Sockets that are about to become tickets. */
+/** What is about to become a ticket. */
 export function draftsIn(folder: string): string[] {
   return namesIn(folder).filter(name => /^\.[0-9a-f]{8}$/.test(name))
 }

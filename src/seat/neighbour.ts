@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { errnoOf } from '../base/errors.ts'
 import { Awake, pause } from '../base/time.ts'
+import { theGround } from './ground.ts'
 import type { Lack } from './lack.ts'
 
 /** How often somebody in line says a word, and after how much silence it counts as stopped, ms. */
@@ -18,11 +19,13 @@ export function spellLack(lack: Lack | undefined): string {
   return `${lack ?? '-'}\n`
 }
 
-/** What connecting to a socket says that nobody listens on: the last is one whose holder was just going. unix(7) */
+/** What connecting to somebody says that nobody listens on: the last is one whose holder was just going. unix(7) */
 const UNHEARD: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET'])
 
-/** Connects to a ticket. `dead`: nobody holds it any more; `deaf`: somebody may, who does not listen. */
-export function reach(path: string): Promise<Socket | 'dead' | 'deaf'> {
+/** Connects to a ticket, by its file. `dead`: nobody holds it any more; `deaf`: somebody may, who does not listen. */
+export async function reach(file: string): Promise<Socket | 'dead' | 'deaf'> {
+  const path = theGround().addressOf(file)
+  if (path === undefined) return 'dead'
   return new Promise(resolve => {
     const socket = connect({ path })
     socket.once('connect', () => resolve(socket))

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
 import { compare, makePrivate, numberOf, removeIfEmpty, removeTicket, ticketsIn } from './folder.ts'
+import { theGround } from './ground.ts'
 import type { Lack } from './lack.ts'
 import { follow, reach, REPEAT_MS, spellLack } from './neighbour.ts'
 
@@ -21,8 +22,8 @@ export interface Standing {
 }
 
 /**
- * A place in the line for one share. It is a socket that its holder listens on, under a number greater than those there: whoever comes later connects to the
- * one ahead, and learns from the end of that connection that the line has moved. The kernel closes the sockets of the dead, so nobody waits for them.
+ * A place in the line for one share. It is a socket, or a pipe, that its holder listens on, under a number greater than those there: whoever comes later connects
+ * to the one ahead, and learns from the end of that connection that the line has moved. The kernel closes those of the dead, so nobody waits for them.
  */
 export class Ticket {
   /** Called when the place changes, or what the line waits for is learnt. */
@@ -62,7 +63,7 @@ export class Ticket {
       })
       try {
         if (!makePrivate(folder)) return undefined
-        await listen(server, join(folder, `.${mark}`))
+        await theGround().listen(server, join(folder, `.${mark}`))
         // it has its name only once it listens: who is connected to in vain is dead
         const name = `${numberOf(ticketsIn(folder).at(-1) ?? '') + 1}-${mark}`
         renameSync(join(folder, `.${mark}`), join(folder, name))
@@ -72,7 +73,7 @@ export class Ticket {
         ticket.leave()
       } catch (thrown) {
         server.close()
-        if (errnoOf(thrown) !== 'ENOENT') return undefined // else the last one out has just removed the folder
+        if (!theGround().isFolderGoing(errnoOf(thrown))) return undefined // else the last one out has just removed the folder
       }
     }
     return undefined
@@ -152,11 +153,4 @@ export class Ticket {
   #say(): void {
     for (const socket of this.#followers) socket.write(spellLack(this.#standing.lack))
   }
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.on('error', reject) // also of a connection that could not be accepted, later
-    server.listen(path, () => resolve())
-  })
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fetchKoffi, fetchNode, NODE } from '../../scripts/package/registry.ts'
 import { pause } from '../../src/base/time.ts'
@@ -96,6 +96,11 @@ export class WindowsNode {
   /** The letter's link, whether or not it leads anywhere. */
   device(letter: string): string {
     return join(this.#prefix, 'dosdevices', `${letter.toLowerCase()}:`)
+  }
+
+  /** A folder of the user's own, where Windows keeps what programs have. */
+  get local(): string {
+    return join(this.#prefix, 'drive_c', 'users', userInfo().username, 'AppData', 'Local')
   }
 
   /** Runs nbtrun to its end. Not over pipes: Node for Windows cannot use those of the host. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import type koffiType from 'koffi'
 import { now, pause } from '../../base/time.ts'
-import { processes } from './processes.ts'
+import { type Koffi, processes } from './processes.ts'
 
 // winbase.h, winerror.h
 const CREATE_NEW_PROCESS_GROUP = 0x200
@@ -34,7 +33,7 @@ export class WindowsGuardian {
   }
 
   /** Throws what it failed of. */
-  static start(koffi: typeof koffiType, { words, env }: GuardianOptions): WindowsGuardian {
+  static start(koffi: Koffi, { words, env }: GuardianOptions): WindowsGuardian {
     const api = processes(koffi)
     const system = join(env['SystemRoot'] ?? env['windir'] ?? 'C:\\Windows', 'System32')
     const application = join(system, 'cmd.exe')

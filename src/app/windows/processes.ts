@@ -1,6 +1,8 @@
 import type koffiType from 'koffi'
 import type { CommandLine } from './command-line.ts'
 
+export type Koffi = typeof koffiType
+
 // processthreadsapi.h, winbase.h, winnt.h, fileapi.h
 const CREATE_UNICODE_ENVIRONMENT = 0x400
 const STARTF_USESTDHANDLES = 0x100
@@ -30,7 +32,7 @@ export interface Created {
 }
 
 /** Windows' own functions about processes, which Node has not. */
-export function processes(koffi: typeof koffiType) {
+export function processes(koffi: Koffi) {
   const kernel = koffi.load('kernel32.dll')
   const lastError = kernel.func('uint32_t GetLastError()')
   const createProcess = kernel.func(

@@ -1,11 +1,8 @@
-import type koffiType from 'koffi'
 import { NbtrunError } from '../../base/errors.ts'
 import { deferred } from '../../base/time.ts'
 import type { Exit, Program } from '../start.ts'
 import type { CommandLine } from './command-line.ts'
-import { processes } from './processes.ts'
-
-type Koffi = typeof koffiType
+import { type Koffi, processes } from './processes.ts'
 
 const CREATE_SUSPENDED = 0x4
 /** GetStdHandle's names for stdin, stdout, stderr. */

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { outOfDescriptors } from '../../base/errors.ts'
 import { pause, now } from '../../base/time.ts'
 import { impossible } from './failures.ts'
 import type { Native } from './native.ts'
@@ -109,7 +110,7 @@ export async function unmount(
       await mounter.unmount(path, detach)
       return detach ? 'detached' : 'unmounted'
     } catch (thrown) {
-      if (told && now() >= dueAt + 1000) throw thrown
+      if (outOfDescriptors(thrown) !== undefined || (told && now() >= dueAt + 1000)) throw thrown
     }
     if (!told) await busy()
     told = true

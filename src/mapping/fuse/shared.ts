@@ -1,3 +1,4 @@
+import { outOfDescriptors } from '../../base/errors.ts'
 import { Followers } from '../followers.ts'
 import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
@@ -140,12 +141,17 @@ class Shared implements Mapping {
 
   /** Newest first. Users that the run was told not to wait for are not waited for here either. */
   async #end(): Promise<string> {
-    const survivors = await this.#followers.list()
+    const survivors = await this.#followers.list().catch(() => []) // for want of descriptors
     const patience = survivors.length > 0 ? 0 : BUSY_MS
     this.#followers.stop()
     let how: 'unmounted' | 'detached' = 'unmounted'
     for (const { point, server, device } of [...this.#mounted].reverse()) {
-      const end = await unmount(this.#mounter, point.path, device, patience, async () => this.#warn(await stillUsed(point, server, survivors)))
+      const busy = async (): Promise<void> => this.#warn(await stillUsed(point, server, survivors))
+      const end = await unmount(this.#mounter, point.path, device, patience, busy).catch(async (thrown: unknown) => {
+        if (outOfDescriptors(thrown) === undefined) throw thrown
+        await this.#guardian.detach()
+        return 'unmounted' as const
+      })
       if (end === 'detached') {
         how = end
         this.#warn(`the mapping at ${point.path} was still in use and is detached; what uses it gets errors`)

@@ -1,8 +1,6 @@
-import type koffiType from 'koffi'
 import { deferred } from '../../base/time.ts'
+import type { Koffi } from './native.ts'
 import { WindowsError } from './network.ts'
-
-type Koffi = typeof koffiType
 
 // winnt.h
 const JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE = 0x2000
@@ -141,6 +139,8 @@ function functions(koffi: Koffi) {
       new Promise((resolve, reject) => {
         const [bytes, key, overlapped] = [Buffer.alloc(4), Buffer.alloc(8), Buffer.alloc(8)]
         status.async(port, bytes, key, overlapped, ms, (error: Error | null, ok: number) => {
+          key.fill(0) // and so it was kept until now, as was the next
+          overlapped.fill(0)
           if (error !== null) reject(error)
           else resolve(ok === 0 ? undefined : bytes.readUInt32LE(0))
         })

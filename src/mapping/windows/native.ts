@@ -1,7 +1,9 @@
 import type koffiType from 'koffi'
 
+export type Koffi = typeof koffiType
+
 /** koffi, the one part that is not Node's own, or why it does not load. */
-export type Native = { readonly koffi: typeof koffiType } | { readonly koffi: undefined; readonly why: string }
+export type Native = { readonly koffi: Koffi } | { readonly koffi: undefined; readonly why: string }
 
 let loaded: Promise<Native> | undefined
 

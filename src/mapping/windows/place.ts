@@ -1,4 +1,4 @@
-import type koffiType from 'koffi'
+import type { Koffi } from './native.ts'
 
 /** Where in this Windows this process is. */
 export interface Whereabouts {
@@ -18,7 +18,7 @@ const PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 const STILL_ACTIVE = 259
 
 /** Asks Windows; throws where it does not tell. */
-export function whereabouts(koffi: typeof koffiType): Whereabouts {
+export function whereabouts(koffi: Koffi): Whereabouts {
   const kernel = koffi.load('kernel32.dll')
   const query = koffi.load('ntdll.dll').func('int32_t NtQuerySystemInformation(int kind, void *information, uint32_t length, void *returned)')
   const advapi = koffi.load('advapi32.dll')

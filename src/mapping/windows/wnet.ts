@@ -1,8 +1,6 @@
-import type koffiType from 'koffi'
 import { ERROR } from './errors.ts'
+import type { Koffi } from './native.ts'
 import { type Connection, type Network, WindowsError } from './network.ts'
-
-type Koffi = typeof koffiType
 
 /** winnetwk.h */
 const CONNECT_TEMPORARY = 4
@@ -56,7 +54,8 @@ export function wnet(koffi: Koffi): Network {
         check(await call(add, resource, password, login?.user ?? null, CONNECT_TEMPORARY), 'WNetAddConnection2')
       } finally {
         password?.fill(0)
-        local?.fill(0) // and so it was kept
+        resource.fill(0) // and so it was kept
+        local?.fill(0)
         name.fill(0)
       }
     },
@@ -81,6 +80,7 @@ export function wnet(koffi: Koffi): Network {
           count.writeUInt32LE(0xffffffff)
           room.writeUInt32LE(size)
           const number = await call(enumResource, handle.readBigInt64LE(0), count, buffer, room)
+          room.fill(0) // kept until the call was over
           if (number === NO_MORE_ITEMS) return found
           if (number === MORE_DATA && size < 1024 * 1024) {
             size *= 2

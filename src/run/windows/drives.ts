@@ -16,7 +16,7 @@ import type { Journal } from '../journal/journal.ts'
 import type { Names } from '../names.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
-import { patiently } from '../seats.ts'
+import { lines, patiently } from '../seats.ts'
 import { guard } from './guardian.ts'
 import { bookOf } from './book.ts'
 import type { Lingering } from './lingering.ts'
@@ -72,7 +72,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
     })
   }
   try {
-    const mapping = await patiently(scope, settings, record, cancelled, { attempt, lines: [] })
+    const mapping = await patiently(scope, settings, record, cancelled, { attempt, lines: lines(settings, io.env) })
     record.redirected = settings.share.map((share, i) => receiptOf(share, mapping, mapping.points[i]!))
     record.obtained()
     record.mapped(

@@ -3,11 +3,14 @@ import { hostname } from 'node:os'
 import { NbtrunError } from '../../base/errors.ts'
 import { loadNative } from '../../mapping/windows/native.ts'
 import { whereabouts } from '../../mapping/windows/place.ts'
+import { useGround } from '../../seat/ground.ts'
+import { pipes } from '../../seat/windows/pipes.ts'
 import type { RunIo } from '../events.ts'
 import { useOrigin } from '../journal/origin.ts'
 
-/** Finds out which process, logon session and start of Windows this is, for the journal. Where that cannot be said, no run is held for dead. */
+/** Finds out which process, logon session and start of Windows this is, for the journal, and where runs queue. Where that cannot be said, no run is held for dead. */
 export async function locate(): Promise<void> {
+  useGround(pipes(process.env))
   const { koffi } = await loadNative()
   const unknown = { boot: '', logon: '', startOf: (): undefined => undefined }
   const { boot, logon, startOf } = koffi === undefined ? unknown : (attempt(() => whereabouts(koffi)) ?? unknown)

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { noMapping } from '../../../src/mapping/none.ts'
@@ -41,6 +44,17 @@ test('a double fork with a session of its own is still a user, after its parents
   assert.ok((await mapping.users()).includes(left))
   letGo(child)
   await mapping.unused
+})
+
+test('one that starts itself anew a hundred times, in sessions of its own, is waited for to the last', { timeout: 280_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nbtrun-none-'))
+  const last = join(folder, 'last')
+  writeFileSync(join(folder, 'again'), `[ "$1" = 0 ] && { : >'${last}'; exit; }; setsid sh "$0" $(($1 - 1)) & exit 0`)
+  const { mapping, child } = await start(`exec sh '${folder}/again' 100`)
+  await mapping.entered(child.pid!)
+  await mapping.unused
+  assert.ok(existsSync(last))
+  rmSync(folder, { recursive: true })
 })
 
 test('a child that forgot its environment is known by its parent', { timeout: 280_000 }, async () => {
