@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { startOf, survivorOf } from '../base/living.ts'
 import { deferred, pause } from '../base/time.ts'
 
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
@@ -116,7 +117,7 @@ export class Followers {
   async #search(): Promise<void> {
     for (const name of await readdir('/proc')) {
       const pid = Number(name)
-      if (Number.isInteger(pid) && `\0${await read(`/proc/${name}/environ`)}`.includes(this.#mark)) await this.#add(pid)
+      if (Number.isInteger(pid) && `\0${await environmentOf(pid)}`.includes(this.#mark)) await this.#add(pid)
     }
   }
 
@@ -127,11 +128,12 @@ export class Followers {
   }
 }
 
-/** When a process began, in ticks since boot; undefined when it is gone or a zombie. proc_pid_stat(5), fields 3 and 22. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await read(`/proc/${pid}/stat`)
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+/** Empty where there is none, or where it is not ours to know. */
+async function environmentOf(pid: number): Promise<string> {
+  const text = await read(`/proc/${pid}/environ`)
+  if (text !== '') return text
+  const survivor = await survivorOf(pid)
+  return survivor === undefined ? '' : read(`${survivor}/environ`)
 }
 
 async function childrenOf(pid: number): Promise<readonly number[]> {

@@ -22,11 +22,11 @@ export async function makeExe(path: string): Promise<'hello' | 'hostname'> {
   return 'hostname'
 }
 
-/** Wine without a screen, without its questions about Mono and Gecko, and without drivers whose thread outlives the last program and keeps its pipes. */
+/** Wine without a screen, and without its questions about Mono and Gecko. */
 export const wineEnv = (prefix: string): Record<string, string> => ({
   WINEPREFIX: prefix,
   WINEDEBUG: '-all',
-  WINEDLLOVERRIDES: 'mscoree,mshtml,winemenubuilder.exe,winebus.sys,wineusb.sys=',
+  WINEDLLOVERRIDES: 'mscoree,mshtml,winemenubuilder.exe=',
   DISPLAY: '',
 })
 
