@@ -7,7 +7,14 @@ import { build } from 'esbuild'
 import { licences, thirdParty } from './licences.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const ENTRIES = { cli: 'src/cli/main.ts', index: 'src/index.ts', nbt: 'src/nbt/index.ts', smb: 'src/smb/index.ts', relay: 'src/mapping/fuse/relay.ts' }
+const ENTRIES = {
+  cli: 'src/cli/main.ts',
+  index: 'src/index.ts',
+  nbt: 'src/nbt/index.ts',
+  smb: 'src/smb/index.ts',
+  relay: 'src/mapping/fuse/relay.ts',
+  afterwards: 'src/run/windows/afterwards.ts',
+}
 
 process.chdir(root)
 const began = performance.now()

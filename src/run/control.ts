@@ -14,6 +14,8 @@ export class Control {
   readonly #hurry = new AbortController()
   readonly #killAfterMs: number
   #program: Program | undefined
+  /** The program's own process is gone: its number may be another's by now. */
+  #gone = false
   #mapping: Mapping | undefined
   #manner: Manner | undefined
   #cancelledBy: RunSignal | undefined
@@ -55,6 +57,7 @@ export class Control {
   /** A signal or an abort that came while the program was being started found nothing that it could cancel: it is the program's now. */
   running(program: Program, mapping: Mapping, manner: Manner | undefined): void {
     this.#program = program
+    void program.exited.then(() => (this.#gone = true))
     this.#mapping = mapping
     this.#manner = manner
     this.#watch.phase = 'running'
@@ -90,7 +93,7 @@ export class Control {
     if (this.#mapping?.endUsers !== undefined) return this.#mapping.endUsers()
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
-    else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
+    else if (this.#program !== undefined && !this.#gone) await this.#endTree(this.#program, kill)
   }
 
   /** Where /proc does not tell who uses the mapping. */

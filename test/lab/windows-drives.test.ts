@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { NUMBERS } from '../../src/mapping/windows/errors.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
-import { offline, until, WindowsNode, windowsPath } from './windows-node.ts'
+import { offline, type Process, type Ran, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 const GRACE = ['--grace', '0']
 
@@ -20,6 +21,11 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
     readFileSync(windows.path(`login-${server}`), 'utf16le')
       .trim()
       .split('\n')
+
+  const guardians = (): Process[] => windows.processes().filter(({ words }) => words.some(word => word.includes('NBTRUN_GUARD')))
+  /** Guardian, its console, and what it starts. */
+  const noGuardian = (): Promise<void> =>
+    until('the end of the guardian', () => !windows.processes().some(({ words }) => words.some(word => /cmd\.exe$|conhost\.exe$|afterwards\.js$/i.test(word))))
 
   before(() => windows.set())
   after(() => windows.dispose())
@@ -46,7 +52,10 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
     assert.deepEqual(undone, [
       ['mapping', true, 'Y: cancelled'],
       ['IPC$ srv', true, 'cancelled'],
+      ['guardian', true, undefined],
     ])
+    assert.deepEqual(guardians(), [])
+    await noGuardian()
   })
 
   test('exit codes have all 32 bits; a batch file on the letter gets its words; user and password reach the network and nobody else', async () => {
@@ -100,8 +109,15 @@ process.exit(0)`
     writeFileSync(windows.path('connections/Q,srv,data'), Buffer.from('alice', 'utf16le'))
     const { code, stderr } = await windows.nbtrun(['--share', '//srv/app', ...GRACE, '--', 'launcher.exe'])
     assert.equal(code, 125)
-    assert.match(stderr, /^nbtrun: srv is connected as another user already, by Q: \\\\srv\\data \(1219\); .* a session of its own; .*\[OTHER_LOGIN\]\n$/)
+    const who = userInfo().username // so says Wine of every connection
+    assert.match(
+      stderr,
+      new RegExp(`^nbtrun: srv is connected as ${who} already, by Q: \\\\\\\\srv\\\\data \\(1219\\); .* a session of its own; .*\\[OTHER_LOGIN\\]\n$`),
+    )
     assert.deepEqual(connections(), ['Q,srv,data'])
+    mkdirSync(windows.path('srv.lab/app'), { recursive: true })
+    const round = await windows.nbtrun(['--share', '//srv.lab/app', ...GRACE, '--', at('srv/app/launcher.exe'), '/exit:7'])
+    assert.deepEqual([round.code, round.stderr, connections()], [7, '', ['Q,srv,data']], 'the way round leads there')
     rmSync(windows.path('connections/Q,srv,data'))
   })
 
@@ -120,19 +136,125 @@ process.exit(0)`
     nothingHeld()
   })
 
-  test('nbtrun is killed: the job ends the program, and reap gives letter and IPC$ back', async () => {
-    const word = `/await:${at('never')}`
-    const { child, ran } = windows.start(['--share', '//srv/app=P:', '--', 'launcher.exe', '/relaunch', `/write:${at('started')}:x`, word])
-    await until('the program', () => existsSync(windows.path('started')))
-    const program = (): boolean => processes().some(words => words.includes(word) && !words.some(each => each.includes('nbtrun.js')))
+  /** Starts a run whose program waits for ever; returns it, and whether that program lives. */
+  const endless = async (name: string, ...options: string[]): Promise<{ run: ReturnType<WindowsNode['start']>; program: () => boolean }> => {
+    const word = `/await:${at(`never-${name}`)}`
+    const run = windows.start([...options, '--', 'launcher.exe', '/relaunch', `/write:${at(name)}:x`, word])
+    await until('the program', () => existsSync(windows.path(name)))
+    const program = (): boolean => windows.processes().some(({ words }) => words.includes(word) && !words.some(each => each.includes('nbtrun.js')))
     assert.equal(program(), true)
-    child.kill('SIGKILL')
-    await ran
+    return { run, program }
+  }
+
+  test('nbtrun is killed: the job ends the program, and the guardian gives back what no other run has, and goes', async () => {
+    const other = windows.start(['--share', '//srv/app', ...GRACE, '--', 'launcher.exe', `/await:${at('other')}`])
+    await until('the other run', () => connections().includes('Y,srv,app'))
+    const { run, program } = await endless('killed', '--share', '//srv/app=P:')
+    assert.equal(guardians().length, 2)
+    run.child.kill('SIGKILL')
+    await run.ran
+    await until('the end of the job', () => !program())
+    await until('the letter is given back', () => !connections().includes('P,srv,app'))
+    assert.deepEqual([connections(), existsSync(windows.device('P'))], [['-,srv,IPC$', 'Y,srv,app'], false], "the other run's are left")
+    writeFileSync(windows.path('other'), '')
+    assert.deepEqual((await other.ran).code, 0)
+    nothingHeld()
+    await noGuardian()
+    assert.match((await windows.nbtrun(['reap'])).stdout, /^there is nothing to give back\n$/)
+  })
+
+  test('a letter that is in use when nbtrun is killed is given back once it is not', async () => {
+    const { run, program } = await endless('busy', '--share', '//srv/app=P:')
+    writeFileSync(windows.path('srv/app/in-use'), '')
+    run.child.kill('SIGKILL')
+    await run.ran
+    await until('the end of the job', () => !program())
+    await until('a connection is given back', () => connections().length === 1)
+    assert.deepEqual(connections(), ['P,srv,app'])
+    rmSync(windows.path('srv/app/in-use'))
+    await until('the letter is given back', () => connections().length === 0)
+    await noGuardian()
+    nothingHeld()
+  })
+
+  test('nbtrun and its guardian are killed: reap gives letter and IPC$ back', async () => {
+    const { run, program } = await endless('both', '--share', '//srv/app=P:')
+    for (const { pid } of guardians()) process.kill(pid, 'SIGKILL')
+    await until('the end of the guardian', () => guardians().length === 0)
+    run.child.kill('SIGKILL')
+    await run.ran
     await until('the end of the job', () => !program())
     assert.deepEqual(connections(), ['-,srv,IPC$', 'P,srv,app'])
     const reaped = await windows.nbtrun(['reap'])
     assert.match(reaped.stdout, /is dead; gave back \\\\srv\\IPC\$, P: \\\\srv\\app/)
     nothingHeld()
+  })
+
+  test('a run that begins while another one ends IPC$ has it, and is the last to give it back', async () => {
+    const going = (name: string, ...shares: string[]): Promise<Ran> =>
+      windows.nbtrun([
+        ...shares.flatMap(share => ['--share', share]),
+        ...GRACE,
+        '--',
+        at('srv/app/launcher.exe'),
+        `/write:${at(name)}:x`,
+        `/await:${at(`go-${name}`)}`,
+      ])
+    const started = (name: string): Promise<void> => until(name, () => existsSync(windows.path(name)))
+    mkdirSync(windows.path('wait-srv/app'), { recursive: true })
+    const ending = going('ending', '//srv/app')
+    await started('ending')
+    // the other one's first server lets it wait, until the end has begun
+    const beginning = going('beginning', '//srv/app', '//wait-srv/app')
+    await started('asked-wait-srv')
+    writeFileSync(windows.path('slow-cancel'), '')
+    writeFileSync(windows.path('go-ending'), '')
+    await started('cancelling')
+    writeFileSync(windows.path('go-wait-srv'), '')
+    const ended = await ending
+    rmSync(windows.path('slow-cancel'))
+    await started('beginning')
+    assert.deepEqual([ended.code, ended.stderr], [0, ''])
+    assert.ok(connections().includes('-,srv,IPC$'), connections().join(' '))
+    writeFileSync(windows.path('go-beginning'), '')
+    const { code, stderr } = await beginning
+    assert.deepEqual([code, stderr], [0, ''])
+    nothingHeld()
+  })
+
+  test('three runs end at once, while what a killed one left is reaped: nothing is left, and nothing written down', async () => {
+    const run = (n: number): ReturnType<typeof windows.start> =>
+      windows.start([
+        '--share',
+        '//srv/app',
+        '--mapping',
+        'unc',
+        ...GRACE,
+        '--',
+        at('srv/app/launcher.exe'),
+        `/write:${at(`up-${n}`)}:x`,
+        `/await:${at('all')}`,
+      ])
+    const up = (n: number): Promise<void> => until(`run ${n}`, () => existsSync(windows.path(`up-${n}`)))
+    for (let round = 0; round < 3; round++) {
+      const killed = run(0)
+      await up(0)
+      const three = [1, 2, 3].map(run)
+      await Promise.all([1, 2, 3].map(up))
+      killed.child.kill('SIGKILL')
+      await killed.ran
+      const reaping = windows.nbtrun(['reap'])
+      writeFileSync(windows.path('all'), '')
+      const ended = await Promise.all([...three.map(({ ran }) => ran), reaping])
+      assert.deepEqual(
+        ended.map(({ code, stderr }) => [code, stderr]),
+        ended.map(() => [0, '']),
+      )
+      nothingHeld()
+      const { stdout } = await windows.nbtrun(['runs'])
+      assert.equal(stdout.includes('//srv/app'), false, stdout)
+      for (const name of ['all', 'up-0', 'up-1', 'up-2', 'up-3']) rmSync(windows.path(name))
+    }
   })
 
   test('without koffi net use does it: by its errors, too, and the password is in no words', async () => {
@@ -151,14 +273,3 @@ process.exit(0)`
     assert.deepEqual([full.code, /\(71\).*\[SHARE_FULL\]/.test(full.stderr)], [75, true])
   })
 })
-
-/** The words of every process of this machine that we may look at. */
-function processes(): string[][] {
-  return readdirSync('/proc').flatMap(pid => {
-    try {
-      return /^\d+$/.test(pid) ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')] : []
-    } catch {
-      return [] // it is gone
-    }
-  })
-}
