@@ -57,6 +57,7 @@ async function startLabs({ ensurePackages, missing, startLab }, count) {
     'impacket',
     'wine',
     'mingw',
+    'msi',
     'desktop',
     'systemd',
     'ansible',

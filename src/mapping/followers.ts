@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { errnoOf } from '../base/errors.ts'
+import { startOf, survivorOf } from '../base/living.ts'
 import { deferred, pause } from '../base/time.ts'
 
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
@@ -159,13 +160,6 @@ export class Followers {
   }
 }
 
-/** When a process began, in ticks since boot; undefined when it is gone or a zombie. proc_pid_stat(5), fields 3 and 22. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await read(`/proc/${pid}/stat`)
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-}
-
 async function childrenOf(pid: number): Promise<readonly number[]> {
   const children: number[] = []
   try {
@@ -179,7 +173,9 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
 async function environmentOf(pid: string): Promise<string | undefined> {
   try {
     const text = await readFile(`/proc/${pid}/environ`, 'latin1')
-    return text === '' && !(await isKernels(pid)) ? undefined : text
+    if (text !== '' || (await isKernels(pid))) return text
+    const survivor = await survivorOf(Number(pid))
+    return survivor === undefined ? undefined : await readFile(`${survivor}/environ`, 'latin1')
   } catch (thrown) {
     return ['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '') ? undefined : ''
   }

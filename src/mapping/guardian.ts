@@ -16,7 +16,7 @@ export interface Mounts {
  * point, and after $3 kills those who still use it. Told `detach`, it does the first alone.
  *
  * Those are who was there before nbtrun died, and whoever is found beside one of them: while one is there, so is the mount, and its device number is nobody
- * else's. A process is known by its number and its start, fields 1 and 22 of proc_pid_stat(5).
+ * else's. A process is known by its number and its start, fields 1 and 22 of proc_pid_stat(5), and lives while one of its threads does.
  */
 const GUARD = `
 exec 2>/dev/null
@@ -35,18 +35,23 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$option" ] && [ "$word" != detach ] || exit
 started() {
-  stat= start=
-  while read -r line; do stat=$stat$line; done <"/proc/$1/stat" || :
-  set -- \${stat##*) }
-  case $1 in Z | X | '') ;; *) start=\${20} ;; esac
+  start= began=
+  for task in "/proc/$1" "/proc/$1"/task/*; do
+    stat=
+    while read -r line; do stat=$stat$line; done <"$task/stat" || :
+    set -- "$1" \${stat##*) }
+    began=\${began:-\${21}}
+    case $2 in Z | X | '') ;; *) start=$began; return ;; esac
+  done
 }
 "$sleep" "$seconds" & timer=$!
 started $timer
 died=$start known= wait=0.1
 while :; do
   found= later= there=
-  for file in $("$grep" -ls $option -e "$pattern" /proc/[0-9]*/$files); do
+  for file in $("$grep" -ls $option -e "$pattern" /proc/[0-9]*/task/[0-9]*/$files); do
     pid=\${file#/proc/} pid=\${pid%%/*}
+    case "$found$later " in *" $pid:"*) continue ;; esac
     started "$pid"
     [ -n "$start" ] || continue
     case "$known " in

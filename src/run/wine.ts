@@ -99,8 +99,11 @@ export class WineSide {
     const pid = await wineserverOf(this.prefix)
     if (pid === undefined) return
     const point = this.#options.record.pointOf(0)
-    if (mapping.kind === 'private')
-      throw serverOutside(this.prefix, pid, `end its programs, or leave out --mapping private, or name another prefix with --wine-prefix`)
+    if (mapping.kind === 'private') {
+      // not asked for: that the program is one for Windows was seen when the mapping was there
+      const cure = this.#options.settings.mapping === 'auto' ? 'add --mapping shared' : 'leave out --mapping private'
+      throw serverOutside(this.prefix, pid, `end its programs, or ${cure}, or name another prefix with --wine-prefix`)
+    }
     if (point !== undefined && !(await seesMapping(pid, point)))
       throw serverOutside(
         this.prefix,

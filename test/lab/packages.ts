@@ -32,6 +32,7 @@ const GROUPS = {
   fish: { fish: 'fish' },
   impacket: { python3: 'python3', 'impacket/smbserver.py': 'python3-impacket' },
   debootstrap: { debootstrap: 'debootstrap' },
+  msi: { wixl: 'wixl' },
   mingw: { 'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64' },
 } as const satisfies Record<string, Record<string, string>>
 

@@ -7,17 +7,37 @@ export interface Process {
   readonly started: string
 }
 
-/** The living process with this number, or undefined; a zombie is not living. */
+/** The living process with this number, or undefined; a zombie is not living, unless it is only its first thread that has ended. */
 export function processOf(pid: number): Process | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const [state, started] = [fields[0], fields[19]]
-    return state === 'Z' || state === 'X' || started === undefined ? undefined : { pid, started }
+    const [state, started] = statOf(`/proc/${pid}`)
+    if (started === undefined) return undefined
+    return !isDead(state) || survivorOf(pid) !== undefined ? { pid, started } : undefined
   } catch {
     return undefined
   }
 }
+
+/** The folder in /proc of a thread that outlived the first one of its process. That one is a zombie then, of which /proc tells neither namespace nor files. */
+function survivorOf(pid: number): string | undefined {
+  return readdirSync(`/proc/${pid}/task`)
+    .map(thread => `/proc/${pid}/task/${thread}`)
+    .find(folder => {
+      try {
+        return !isDead(statOf(folder)[0])
+      } catch {
+        return false // it has just ended
+      }
+    })
+}
+
+function statOf(folder: string): [state: string | undefined, started: string | undefined] {
+  const stat = readFileSync(`${folder}/stat`, 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return [fields[0], fields[19]]
+}
+
+const isDead = (state: string | undefined): boolean => state === 'Z' || state === 'X'
 
 /** Boot and pid namespace: elsewhere the number of a process means nothing. */
 export const machine = (): string => `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
@@ -28,6 +48,9 @@ export const isAlive = (process: Process): boolean => processOf(process.pid)?.st
 export function networkOf(pid: number | 'self'): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {}
+  try {
+    return pid === 'self' ? undefined : readlinkSync(`${survivorOf(pid)}/ns/net`)
   } catch {
     return undefined
   }
@@ -64,7 +87,7 @@ export function killWith(members: readonly Process[]): void {
 
 function networkFile(pid: number): number | undefined {
   try {
-    return openSync(`/proc/${pid}/ns/net`, 'r')
+    return openSync(`${survivorOf(pid)}/ns/net`, 'r')
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, copyFileSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { cell, wireOptions } from './cell.ts'
@@ -147,6 +147,14 @@ describe('a Windows program on the share', { skip: noLab || missing('wine', 'min
       const { code, stderr } = await nbtrun(lab, ['{mount}/hello.exe'], { env, options: ['--mapping', 'private'] })
       assert.equal(code, 125)
       assert.match(stderr, new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*--wine-prefix[^\\n]*\\n$`))
+      const disk = lab.server().diskPath('app')
+      copyFileSync(join(disk, 'hello.exe'), join(disk, 'hello')) // by its name it could be any program
+      const late = await nbtrun(lab, ['{mount}/hello'], { env })
+      assert.equal(late.code, 125)
+      assert.match(
+        late.stderr,
+        new RegExp(`^nbtrun: a wineserver of .*prefix runs already \\(pid ${server}\\).*; end its programs, or add --mapping shared, or`),
+      )
       const said = here(lab, 'said')
       const words = openSync(said, 'w') // Wine's services keep what a program has open: a pipe would not end
       const shared = await nbtrunReceipt(lab, ['hello.exe', '/exit:7'], {

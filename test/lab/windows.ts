@@ -22,11 +22,11 @@ export async function makeExe(path: string): Promise<'hello' | 'hostname'> {
   return 'hostname'
 }
 
-/** Wine without a screen, without its questions about Mono and Gecko, and without drivers whose thread outlives the last program and keeps its pipes. */
+/** Wine without a screen, and without its questions about Mono and Gecko. */
 export const wineEnv = (prefix: string): Record<string, string> => ({
   WINEPREFIX: prefix,
   WINEDEBUG: '-all',
-  WINEDLLOVERRIDES: 'mscoree,mshtml,winemenubuilder.exe,winebus.sys,wineusb.sys=',
+  WINEDLLOVERRIDES: 'mscoree,mshtml,winemenubuilder.exe=',
   DISPLAY: '',
 })
 
@@ -64,5 +64,5 @@ export async function setUpWine(prefix: string, uid = 0): Promise<Record<string,
 /** Puts the Windows program of a file in test/lab/fixtures at `path`. */
 export async function compileExe(source: string, path: string): Promise<void> {
   const file = join(import.meta.dirname, 'fixtures', source)
-  await execa('x86_64-w64-mingw32-gcc', ['-Os', '-s', '-municode', '-o', path, file, '-lmpr'], { env: { PATH: TOOL_PATH } })
+  await execa('x86_64-w64-mingw32-gcc', ['-Os', '-s', '-municode', '-o', path, file, '-lmpr', '-lole32', '-luuid'], { env: { PATH: TOOL_PATH } })
 }

@@ -1,8 +1,10 @@
 import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { NbtrunError } from '../../base/errors.ts'
+import { startOf, survivorOf } from '../../base/living.ts'
 import { pause } from '../../base/time.ts'
 import type { Manner } from '../tree.ts'
+import { winePrefix } from './prefix.ts'
 
 // No look at a process blocks this one: it may be executing a program of a mapping that we serve, and keeps who looks waiting until we answered.
 
@@ -45,7 +47,7 @@ const TWICE_MS = 100
 
 /**
  * Ends the prefix's wineserver once it serves nobody: by itself it waits some seconds for whoever comes, and holds the mapping meanwhile. TERM has it write the
- * registry first. `isOurs`: one that others started is theirs. Resolves when the signal aborts or the server is gone.
+ * registry first. `isOurs`: one that others started is theirs. Resolves when the signal aborts, or when the server is gone, and what it left behind.
  */
 export async function endIdleServer(prefix: string, isOurs: (pid: number) => Promise<boolean>, signal: AbortSignal): Promise<void> {
   let pid: number | undefined
@@ -53,7 +55,7 @@ export async function endIdleServer(prefix: string, isOurs: (pid: number) => Pro
     const sockets = pid === undefined ? 0 : await socketsOf(pid)
     if (pid === undefined || sockets === 0) {
       pid = await wineserverOf(prefix)
-      if (pid === undefined) return
+      if (pid === undefined && (await endOrphans(prefix))) return
       idleBefore = false
       continue
     }
@@ -66,8 +68,50 @@ export async function endIdleServer(prefix: string, isOurs: (pid: number) => Pro
   }
 }
 
+/** What runs only as long as a wineserver does: nobody but Wine starts these, and not before they have one. */
+const SERVICES: readonly string[] = ['services.exe', 'winedevice.exe', 'plugplay.exe', 'svchost.exe', 'rpcss.exe']
 /** What Wine starts for itself, which goes when the last program has gone. */
-const OWN = new Set(['services.exe', 'winedevice.exe', 'plugplay.exe', 'svchost.exe', 'rpcss.exe', 'explorer.exe', 'conhost.exe', 'wineboot.exe'])
+const OWN: readonly string[] = [...SERVICES, 'explorer.exe', 'conhost.exe', 'wineboot.exe']
+
+/**
+ * Ends the services of a prefix whose wineserver is gone. One that the server ended goes on with the threads that are not Wine's, as those of a library that
+ * waits for devices, until the server kills it a second later; where the server was ended meanwhile, nobody does. Their threads keep all that they inherited: a
+ * pipe, the mapping. False where there is a server again.
+ */
+async function endOrphans(prefix: string): Promise<boolean> {
+  const services = await servicesOf(prefix)
+  if ((await wineserverOf(prefix)) !== undefined) return false // looked for after them: one that came meanwhile has services of its own
+  for (const [pid, began] of services) {
+    if ((await startOf(pid)) !== began) continue
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {} // gone meanwhile
+  }
+  return true
+}
+
+/** The services of a prefix, and when each began. */
+async function servicesOf(prefix: string): Promise<(readonly [pid: number, began: string])[]> {
+  const found: (readonly [number, string])[] = []
+  for (const pid of (await readdir('/proc')).map(Number)) {
+    if (!Number.isInteger(pid) || !SERVICES.includes(await nameOf(pid))) continue
+    const began = await startOf(pid)
+    if (began !== undefined && (await roleOf(pid)) === 'own' && (await isSameFolder(await prefixOf(pid), prefix))) found.push([pid, began])
+  }
+  return found
+}
+
+/** The prefix that a process of Wine has been given. */
+async function prefixOf(pid: number): Promise<string> {
+  const folder = (await survivorOf(pid)) ?? `/proc/${pid}`
+  const variables = (await readFile(`${folder}/environ`, 'utf8').catch(() => '')).split('\0')
+  return winePrefix(Object.fromEntries(variables.map(variable => [variable.split('=', 1)[0]!, variable.slice(variable.indexOf('=') + 1)])))
+}
+
+async function isSameFolder(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map(path => stat(path).catch(() => undefined)))
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino
+}
 
 /**
  * How processes of Wine are ended. INT comes to a program as Ctrl-C, while TERM ends it without a word; the wineserver would take all of them along, and by
@@ -86,10 +130,11 @@ export async function isWines(pid: number): Promise<boolean> {
 
 /** What a process is to Wine. What it runs is Wine's loader; its name is that of the program. */
 async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none'> {
-  const file = basename(await linkOf(pid, 'exe'))
+  const survivor = await survivorOf(pid)
+  const file = basename(await (survivor === undefined ? linkOf(pid, 'exe') : readlink(`${survivor}/exe`).catch(() => '')))
   if (file.startsWith('wineserver')) return 'server'
   if (!/^wine(32|64)?(-preloader)?(-\w+)?$/.test(file)) return 'none'
-  return OWN.has(await nameOf(pid)) ? 'own' : 'program'
+  return OWN.includes(await nameOf(pid)) ? 'own' : 'program'
 }
 
 async function nameOf(pid: number): Promise<string> {

@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { survivorOf } from '../../base/living.ts'
 import { now } from '../../base/time.ts'
 import { mountNamespace } from './room-users.ts'
 
@@ -54,10 +55,15 @@ export async function nameOf(pid: number): Promise<string> {
 
 /** Where the links of a process lead: its folder, its program, its descriptors. They are read, never followed. */
 async function* linksOf(pid: number, besides: readonly string[] = ['cwd', 'root', 'exe']): AsyncGenerator<string> {
-  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  let folder = `/proc/${pid}`
+  let descriptors = await readdir(`${folder}/fd`).catch(() => [])
+  if (descriptors.length === 0) {
+    folder = (await survivorOf(pid)) ?? folder
+    descriptors = await readdir(`${folder}/fd`).catch(() => [])
+  }
   for (const link of [...besides, ...descriptors.map(fd => `fd/${fd}`)]) {
     try {
-      yield await readlink(`/proc/${pid}/${link}`)
+      yield await readlink(`${folder}/${link}`)
     } catch {} // closed meanwhile
   }
 }

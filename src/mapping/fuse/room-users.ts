@@ -1,13 +1,21 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
+import { survivorOf } from '../../base/living.ts'
 
 // Nothing here may block this process: the kernel locks a process that is executing a program, and where that program lies on our own mapping it waits
 // for our answers meanwhile. A look at it that waits for the lock must not be what keeps us from answering.
 
-/** The mount namespace of a process, such as `mnt:[4026532179]`; undefined when the process is gone or a zombie, null when we may not know. */
+/** The mount namespace of a process, such as `mnt:[4026532179]`; undefined when none of its threads lives, null when we may not know. */
 export async function mountNamespace(pid: number): Promise<string | null | undefined> {
+  const first = await namespaceIn(`/proc/${pid}`)
+  if (first !== undefined) return first
+  const survivor = await survivorOf(pid)
+  return survivor === undefined ? undefined : namespaceIn(survivor)
+}
+
+async function namespaceIn(folder: string): Promise<string | null | undefined> {
   try {
-    return await readlink(`/proc/${pid}/ns/mnt`)
+    return await readlink(`${folder}/ns/mnt`)
   } catch (thrown) {
     return errnoOf(thrown) === 'EACCES' ? null : undefined
   }
@@ -15,7 +23,7 @@ export async function mountNamespace(pid: number): Promise<string | null | undef
 
 /** The device numbers (`major:minor`) of what is mounted at each of `paths`, as that process sees it. Throws where we cannot know what we see ourselves. */
 export async function devicesAt(pid: number, paths: readonly string[]): Promise<readonly (string | undefined)[]> {
-  const mounts = pid === process.pid ? await readMounts(pid) : await mountsOf(pid)
+  const mounts = pid === process.pid ? await readMounts('/proc/self') : await mountsOf(pid)
   return paths.map(path => mounts.findLast(mount => mount.path === path)?.device)
 }
 
@@ -55,13 +63,18 @@ interface Mounted {
 }
 
 /** None where the process is gone. */
-function mountsOf(pid: number): Promise<readonly Mounted[]> {
-  return readMounts(pid).catch(() => [])
+async function mountsOf(pid: number): Promise<readonly Mounted[]> {
+  try {
+    return await readMounts(`/proc/${pid}`)
+  } catch {
+    const survivor = await survivorOf(pid)
+    return survivor === undefined ? [] : readMounts(survivor).catch(() => [])
+  }
 }
 
 /** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first behind the dash (type). */
-async function readMounts(pid: number): Promise<readonly Mounted[]> {
-  return (await readFile(`/proc/${pid}/mountinfo`, 'utf8'))
+async function readMounts(folder: string): Promise<readonly Mounted[]> {
+  return (await readFile(`${folder}/mountinfo`, 'utf8'))
     .split('\n')
     .map(line => line.split(' '))
     .map(([, , device = '', , path = '', ...more]) => ({

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { noMapping } from '../../../src/mapping/none.ts'
 import type { Mapping } from '../../../src/mapping/mapping.ts'
+import { headless, noHeadless } from '../headless.ts'
 
 const all: Mapping[] = []
 after(() => Promise.all(all.map(mapping => mapping.end())))
@@ -67,6 +68,23 @@ test('a child that forgot its environment is known by its parent', { timeout: 28
   assert.equal(await isUnused(mapping), false)
   letGo(child)
   await mapping.unused
+})
+
+test('one whose first thread has ended is a user while another one lives', { skip: noHeadless, timeout: 280_000 }, async () => {
+  const runId = randomBytes(4).toString('hex')
+  const mapping = await noMapping(runId, 5000)
+  all.push(mapping)
+  const folder = mkdtempSync(join(tmpdir(), 'headless-'))
+  const child = await headless(folder, 'python', 'app', { NBTRUN_RUN_ID: runId })
+  try {
+    assert.ok((await mapping.users()).includes(child.pid!))
+    child.stdin!.end()
+    await once(child, 'exit')
+    assert.ok(!(await mapping.users()).includes(child.pid!))
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('the program starts in the folder asked for and has the pid of the spawn', { timeout: 280_000 }, async () => {

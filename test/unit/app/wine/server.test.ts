@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { winePrefix } from '../../../../src/app/wine/prefix.ts'
-import { serverOutside, wineserverOf } from '../../../../src/app/wine/server.ts'
+import { endIdleServer, serverOutside, wineserverOf } from '../../../../src/app/wine/server.ts'
+import { pause } from '../../../../src/base/time.ts'
+import { startOf } from '../../../../src/base/living.ts'
+import { headless, noHeadless } from '../../headless.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'wine-'))
 after(() => rmSync(base, { recursive: true }))
@@ -32,6 +35,28 @@ test('a wineserver of the prefix is found by its folder, one of another prefix i
   server.stdin.end()
   await once(server, 'exit')
   assert.equal(await wineserverOf(prefix), undefined)
+})
+
+/** As Wine's winedevice.exe is after a wineserver that ended early: of its threads the one of a library is left, which holds a pipe. */
+test('a service that a wineserver has left behind is ended, and those of another prefix are not', { skip: noHeadless, timeout: 280_000 }, async () => {
+  const [prefix, other] = [join(base, 'left'), join(base, 'served')]
+  for (const folder of [prefix, other]) mkdirSync(folder)
+  const left = await headless(base, 'wine64-preloader', 'winedevice.exe', { WINEPREFIX: prefix })
+  const strangers = [
+    await headless(base, 'wine64-preloader', 'winedevice.exe', { WINEPREFIX: other }),
+    await headless(base, 'wine64-preloader', 'app.exe', { WINEPREFIX: prefix }),
+    await headless(base, 'device', 'winedevice.exe', { WINEPREFIX: prefix }),
+  ]
+  const ended = once(left.stdout!, 'end')
+  try {
+    assert.notEqual(await startOf(left.pid!), undefined)
+    await endIdleServer(prefix, async () => true, AbortSignal.timeout(60_000))
+    const late = Symbol('late')
+    assert.notEqual(await Promise.race([ended, pause(60_000).then(() => late)]), late)
+    for (const stranger of strangers) assert.notEqual(await startOf(stranger.pid!), undefined)
+  } finally {
+    for (const child of [left, ...strangers]) child.kill('SIGKILL')
+  }
 })
 
 test('what a wineserver outside means is one line', () => {
