@@ -171,14 +171,16 @@ async function childrenOf(pid: number): Promise<readonly number[]> {
 
 /** Empty where it is not ours to look at, and for a thread of the kernel; undefined for one that is gone, or just becoming another program. */
 async function environmentOf(pid: string): Promise<string | undefined> {
+  let refused = false
   try {
     const text = await readFile(`/proc/${pid}/environ`, 'latin1')
-    if (text !== '' || (await isKernels(pid))) return text
-    const survivor = await survivorOf(Number(pid))
-    return survivor === undefined ? undefined : await readFile(`${survivor}/environ`, 'latin1')
+    if (text !== '') return text
   } catch (thrown) {
-    return ['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '') ? undefined : ''
+    refused = !['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '')
   }
+  const survivor = await survivorOf(Number(pid))
+  if (survivor !== undefined) return read(`${survivor}/environ`)
+  return refused || (await isKernels(pid)) ? '' : undefined
 }
 
 /** proc_pid_stat(5), field 9. */
