@@ -9,8 +9,8 @@ import { deferred, pause } from '../base/time.ts'
 /** How long between two looks. While the program runs nobody waits for what they find, and with a subreaper no orphan is lost between them. */
 const POLL_MS = { first: 5, longest: 100, running: 250, adopting: 1000 }
 
-/** On a machine where processes come and go all the time, some go during every search, which costs. */
-const MOST_SEARCHES = 4
+/** Only the first one costs: each later one looks at those who came meanwhile. */
+const MOST_SEARCHES = 100
 
 /** linux/sched.h */
 const PF_KTHREAD = 0x200000
@@ -135,17 +135,19 @@ export class Followers {
 
   /**
    * Adds all who have the mark. Who goes, or becomes another program, while it is looked has none to be read, and may leave one behind where it was looked
-   * before: then it is looked again, `most` times in all.
+   * before: then it is looked again, `most` times in all, at whoever is new.
    */
   async #search(most: number): Promise<void> {
+    const known = new Set<string>()
     for (let looks = 0; looks < most; looks++) {
       const unread = new Set<string>()
       for (const name of await readdir('/proc')) {
         const pid = Number(name)
-        if (!Number.isInteger(pid)) continue
+        if (!Number.isInteger(pid) || known.has(name)) continue
         const environment = await environmentOf(name)
         const isKnown = environment !== undefined && (!`\0${environment}`.includes(this.#mark) || (await this.#add(pid)))
-        if (!isKnown) unread.add(name)
+        if (isKnown) known.add(name)
+        else unread.add(name)
       }
       const isSure = [...unread].every(name => this.#unread.has(name))
       this.#unread = unread
