@@ -2,9 +2,16 @@ import { codeOf, decide, type Policy, watchAbort, watchSignals, type RunSignal, 
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, type Manner, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
-import { awake, deferred } from '../base/time.ts'
+import { Awake, awake, deferred, pause } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
+
+interface Ending {
+  /** At once. */
+  readonly kill: boolean
+  /** Those of our console had the Ctrl-C, too, that this comes of. */
+  readonly heard: boolean
+}
 
 /** What signals do to a run, or an abort to one that is a part of another program. It listens from before anything is taken until everything was given back. */
 export class Control {
@@ -80,17 +87,31 @@ export class Control {
   /** As the first TERM has it, and tells when that is done. */
   async #leave(): Promise<void> {
     this.#grace.abort()
-    await this.end(false)
+    await this.end({ kill: false, heard: false })
     await Promise.race([this.#program?.exited, awake(BURIED_MS)]) // its end is told a moment after there is none
     this.#enforced.resolve()
   }
 
-  /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
-  async end(kill: boolean): Promise<void> {
-    if (this.#mapping?.endUsers !== undefined) return this.#mapping.endUsers()
+  /** TERM to all who use the mapping, or what the system has in its place, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
+  async end({ kill, heard }: Ending): Promise<void> {
+    if (this.#mapping?.endUsers !== undefined) return this.#endBySystem(this.#mapping, { kill, heard })
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
     else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
+  }
+
+  /** Where the system has a way of its own. */
+  async #endBySystem({ askUsers, endUsers, unused }: Mapping, { kill, heard }: Ending): Promise<void> {
+    const gone = new AbortController()
+    void unused.then(() => gone.abort())
+    const clock = new Awake()
+    while (!kill && !gone.signal.aborted && clock.ms < this.#killAfterMs) {
+      askUsers?.(heard)
+      await pause(Math.min(ASK_MS, this.#killAfterMs - clock.ms), gone.signal)
+    }
+    if (gone.signal.aborted) return
+    endUsers?.()
+    await pause(BURIED_MS, gone.signal)
   }
 
   /** Where /proc does not tell who uses the mapping. */
@@ -111,7 +132,7 @@ export class Control {
       case 'term':
       case 'kill':
         this.#grace.abort()
-        return void this.end(action === 'kill')
+        return void this.end({ kill: action === 'kill', heard: signal === 'SIGINT' })
       case 'hurry':
         return this.#hurry.abort()
       case 'rush':
@@ -120,6 +141,9 @@ export class Control {
     }
   }
 }
+
+/** How often those who are left are asked, ms. */
+const ASK_MS = 250
 
 /** A process that is gone, and not told to be within this, waits in the kernel. */
 const BURIED_MS = 2000

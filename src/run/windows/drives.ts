@@ -3,7 +3,6 @@ import { loadNative } from '../../mapping/windows/native.ts'
 import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
 import { explain, sameText } from '../../mapping/windows/errors.ts'
 import { type Book, Held } from '../../mapping/windows/held.ts'
-import { Job } from '../../mapping/windows/job.ts'
 import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
 import type { Connection, Login, Network } from '../../mapping/windows/network.ts'
 import { openNetwork } from '../../mapping/windows/open.ts'
@@ -84,7 +83,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
 
 async function openLifetime(): Promise<Lifetime> {
   const { koffi } = await loadNative()
-  return koffi === undefined ? processLifetime() : jobLifetime(new Job(koffi))
+  return koffi === undefined ? processLifetime() : jobLifetime(koffi)
 }
 
 /** IPC$ comes first, and goes last, as Q153070 asks for it. A server that lets nobody there may let us into the share. */
