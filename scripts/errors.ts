@@ -104,5 +104,15 @@ export const ERRORS: Readonly<Record<Code, readonly [what: string, why: string, 
   CLOSED: ['something was used after it was closed', 'a call of the library that came too late', ''],
   WIRE: ['a message that is not what the protocol allows', 'a defect of the server, or something between', 'report it, with `-vv`'],
   TEARDOWN_FAILED: ['not everything could be given back', 'the server fell silent in the end', 'it frees what is left when it notices; `--verify` asks it'],
+  OUTPUT_LOST: [
+    'lines of `--events` or `--receipt` could not be written; the run goes on and its exit code stays',
+    'their reader is gone or does not read; a full disk',
+    'read to the end of a pipe; free the disk',
+  ],
+  OUT_OF_DESCRIPTORS: [
+    'nbtrun, or the whole machine, has as many files open as it may',
+    'a low `ulimit -n`; descriptors that were open when it started; a machine that is full',
+    '`ulimit -n 1024` or more before it starts; for the machine `fs.file-max`',
+  ],
   INTERNAL: ['a defect of nbtrun', '', 'report it, with `-vv`'],
 }

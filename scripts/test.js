@@ -51,6 +51,7 @@ async function startLabs({ ensurePackages, missing, startLab }, count) {
     'capture',
     'terminal',
     'processes',
+    'calls',
     'fuse3',
     'nbtscan',
     'impacket',

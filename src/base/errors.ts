@@ -46,6 +46,8 @@ export const CODES = {
   CLOSED: { exit: 125 },
   WIRE: { exit: 125 },
   TEARDOWN_FAILED: { exit: 125 },
+  OUTPUT_LOST: { exit: 125 },
+  OUT_OF_DESCRIPTORS: { exit: 125, hint: 'allow nbtrun more at once: ulimit -n 1024, or more' },
   INTERNAL: { exit: 125 },
 } as const satisfies Record<string, { exit: number; hint?: string }>
 
@@ -87,8 +89,10 @@ export class NbtrunError extends Error {
   }
 }
 
-/** Any thrown value as our error; an abort CANCELLED or TIMED_OUT, any other stranger INTERNAL; they keep their cause. */
+/** Any thrown value as our error; what came of too many open files is that, an abort CANCELLED or TIMED_OUT, any other stranger INTERNAL; they keep their cause. */
 export function asError(thrown: unknown): NbtrunError {
+  const short = outOfDescriptors(thrown)
+  if (short !== undefined) return short
   if (thrown instanceof NbtrunError) return thrown
   if (thrown instanceof DOMException && thrown.name === 'AbortError') return new NbtrunError('CANCELLED', 'cancelled', { cause: thrown })
   if (thrown instanceof DOMException && thrown.name === 'TimeoutError') return new NbtrunError('TIMED_OUT', 'no time left', { cause: thrown })
@@ -99,4 +103,25 @@ export function asError(thrown: unknown): NbtrunError {
 /** The `code` of a Node system error (ENOENT, ECONNREFUSED …), or undefined. */
 export function errnoOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
+}
+
+/** Causes of causes that are looked at. */
+const MAX_DEPTH = 8
+
+/** OUT_OF_DESCRIPTORS where that is what it came of in the end, whatever it was called on the way; else undefined. */
+export function outOfDescriptors(thrown: unknown, depth = 0): NbtrunError | undefined {
+  if (!(thrown instanceof Error) || depth > MAX_DEPTH) return undefined
+  if (thrown instanceof NbtrunError && thrown.code === 'OUT_OF_DESCRIPTORS') return thrown
+  const errno = errnoOf(thrown)
+  if (errno === 'EMFILE') return new NbtrunError('OUT_OF_DESCRIPTORS', 'too many files are open (EMFILE)', { cause: thrown })
+  if (errno === 'ENFILE') {
+    const hint = 'end what holds them, or allow more: sysctl fs.file-max'
+    return new NbtrunError('OUT_OF_DESCRIPTORS', 'too many files are open on this machine (ENFILE)', { cause: thrown, hint })
+  }
+  const below: readonly unknown[] = thrown instanceof AggregateError ? thrown.errors : [thrown.cause]
+  for (const cause of below) {
+    const short = outOfDescriptors(cause, depth + 1)
+    if (short !== undefined) return short
+  }
+  return undefined
 }

@@ -8,26 +8,41 @@ export function now(): number {
 /** A timer that comes later than this found the process stopped or suspended meanwhile: time in which it did not run counts against nobody. */
 const STALL_MS = 1000
 
+/**
+ * setTimeout for a limit: what had come by then is heard first. A process that was kept from running finds its timers due before it has looked at its sockets, and
+ * would take for silence what is only unread. Returns what takes it back.
+ */
+export function timer(ms: number, due: () => void): () => void {
+  let unread: NodeJS.Immediate | undefined
+  const timeout = setTimeout(() => {
+    unread = setImmediate(due)
+  }, ms)
+  return () => {
+    clearTimeout(timeout)
+    clearImmediate(unread)
+  }
+}
+
 /** Runs `work` with a time limit: after `ms` its signal aborts and the result is a TIMED_OUT error, whether `work` heeds it or not. */
 export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, doing = 'this step'): Promise<T> {
   const controller = new AbortController()
-  let timer: NodeJS.Timeout | undefined
+  let disarm!: () => void
   const limit = new Promise<never>((_, reject) => {
     const arm = (): void => {
       const dueAt = now() + ms
-      timer = setTimeout(() => {
+      disarm = timer(ms, () => {
         if (now() - dueAt > STALL_MS) return arm()
         const error = new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)
         reject(error)
         controller.abort(error)
-      }, ms)
+      })
     }
     arm()
   })
   try {
     return await Promise.race([work(controller.signal), limit])
   } finally {
-    clearTimeout(timer)
+    disarm()
   }
 }
 
@@ -36,11 +51,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal?.aborted === true) return resolve()
     const done = (): void => {
-      clearTimeout(timer)
+      disarm()
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, ms)
+    const disarm = timer(ms, done)
     signal?.addEventListener('abort', done, { once: true })
   })
 }

@@ -31,7 +31,7 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'verified':
           // what makes the run fail is said when it does
           if (event.verified === false) return settings['strict-teardown'] ? undefined : print(`${event.text} [TEARDOWN_FAILED]`)
-          return verbose || event.verified === null ? print(event.text) : undefined
+          return verbose || (event.verified === null && event.usual !== true) ? print(event.text) : undefined
         case 'lingering':
           return settings.quiet || event.cause !== 'taken' ? undefined : print(survivorsLine(event))
         case 'warning':
@@ -59,6 +59,7 @@ export function stderrIo(settings: Settings, env: RunIo['env'], cwd: string): Ru
         case 'reaped':
           return verbose || event.left.length > 0 ? print(reapedLine(event)) : undefined
         case 'not-given-back':
+        case 'unwritten':
           return print(errorLine(event.error))
         case 'plan':
           return event.lines.forEach(print)

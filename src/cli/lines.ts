@@ -83,6 +83,10 @@ export function receiptText(receipt: Receipt): string[] {
     lines.push(`  program ${program.path} (pid ${program.pid}): ${how}${program.timedOut ? ', at its time limit' : ''}`)
   }
   for (const s of shares) {
+    if (s.foundBy === 'windows') {
+      lines.push(`  ${s.share} by Windows' own client, ${s.mapping} mapping (${s.way}) at ${s.point}`)
+      continue
+    }
     const safe = s.encryption !== null ? `encrypted ${s.encryption}` : s.signing !== null ? `signed ${s.signing}` : 'not signed'
     lines.push(
       `  ${s.share} on ${s.address} (${s.foundBy}), ${s.transport}${s.calledName === null ? '' : ` called ${s.calledName}`}, SMB ${s.dialect}, ${safe}${s.guest ? ', as guest' : ''}`,

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { NbtrunError } from '../base/errors.ts'
-import { spell } from '../base/time.ts'
+import { spell, timer } from '../base/time.ts'
 
 /**
  * Runs `work` under a signal of its own, which aborts with the outer signal's reason, with TIMED_OUT after `ms`, and once the work is over. The
@@ -9,13 +9,13 @@ import { spell } from '../base/time.ts'
 export async function limited<T>(outer: AbortSignal | undefined, ms: number, doing: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   outer?.throwIfAborted()
   const own = new AbortController()
-  const timer = setTimeout(() => own.abort(new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)), ms)
+  const disarm = timer(ms, () => own.abort(new NbtrunError('TIMED_OUT', `${doing} took longer than ${spell(ms)}`)))
   const follow = (): void => own.abort(outer?.reason)
   outer?.addEventListener('abort', follow, { once: true })
   try {
     return await work(own.signal)
   } finally {
-    clearTimeout(timer)
+    disarm()
     outer?.removeEventListener('abort', follow)
     own.abort(new NbtrunError('CANCELLED', `${doing} is over`))
   }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { NbtrunError } from '../base/errors.ts'
+import { timer } from '../base/time.ts'
 import { decode, encode, WireError } from '../base/wire.ts'
 import type { Endpoint, Peer } from './endpoint.ts'
 import { namePacket, type NamePacket, OPCODE, RCODE } from './name-packets.ts'
@@ -67,11 +68,11 @@ export class NameExchange {
     const bytes = encode(namePacket, request)
     const key = nameKey(request.question?.name ?? { text: '', suffix: 0, scope: '' })
     return new Promise<T | undefined>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
+      let disarm = (): void => {}
       let sent = 0
       let patient = false
       const settle = (outcome: () => void): void => {
-        clearTimeout(timer)
+        disarm()
         signal?.removeEventListener('abort', abort)
         this.#pending.delete(id)
         this.#remember(id)
@@ -80,8 +81,8 @@ export class NameExchange {
       const abort = (): void => settle(() => reject(signal?.reason))
       const fail = (error: unknown): void => settle(() => reject(error))
       const waitUntil = (ms: number, then: () => void): void => {
-        clearTimeout(timer)
-        timer = setTimeout(then, ms)
+        disarm()
+        disarm = timer(ms, then)
       }
       const next = (): void => {
         if (sent++ === tries) return settle(() => resolve(undefined))

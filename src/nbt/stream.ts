@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
-import { now, spell } from '../base/time.ts'
+import { now, spell, timer } from '../base/time.ts'
 import { encode } from '../base/wire.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
 import { sessionPacket } from './session.ts'
@@ -115,12 +115,12 @@ export class SocketStream implements MessageStream {
   async finish(ms: number): Promise<void> {
     this.#socket.end()
     this.#socket.resume() // unread bytes would make the kernel answer with RST
-    const timer = setTimeout(() => {
+    const disarm = timer(ms, () => {
       this.#end(new NbtrunError('TIMED_OUT', `${this.#label}: the server did not close it within ${spell(ms)}`))
       this.#socket.destroy()
-    }, ms)
+    })
     await this.#gone
-    clearTimeout(timer)
+    disarm()
   }
 
   destroy(): void {

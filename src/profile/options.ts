@@ -248,7 +248,7 @@ export const OPTIONS = {
     kind: 'one',
     arg: 'FILE',
     common: false,
-    help: 'an administrator of the server, who may ask for its sessions; as --auth-file',
+    help: 'an administrator of the server, who may ask for its sessions; as --auth-file; on Windows, where it is enough: has the one that is left ended',
     parse: filled,
   },
   events: { kind: 'one', arg: 'FILE|fd:N', common: false, help: 'write what happens, a line of JSON each', parse: sink },

@@ -6,13 +6,6 @@ import { Awake, awake, deferred, pause } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
 
-interface Ending {
-  /** At once. */
-  readonly kill: boolean
-  /** Those of our console had the Ctrl-C, too, that this comes of. */
-  readonly heard: boolean
-}
-
 /** What signals do to a run, or an abort to one that is a part of another program. It listens from before anything is taken until everything was given back. */
 export class Control {
   readonly #watch: SignalWatch
@@ -21,6 +14,8 @@ export class Control {
   readonly #hurry = new AbortController()
   readonly #killAfterMs: number
   #program: Program | undefined
+  /** The program's own process is gone: its number may be another's by now. */
+  #gone = false
   #mapping: Mapping | undefined
   #manner: Manner | undefined
   #cancelledBy: RunSignal | undefined
@@ -62,6 +57,7 @@ export class Control {
   /** A signal or an abort that came while the program was being started found nothing that it could cancel: it is the program's now. */
   running(program: Program, mapping: Mapping, manner: Manner | undefined): void {
     this.#program = program
+    void program.exited.then(() => (this.#gone = true))
     this.#mapping = mapping
     this.#manner = manner
     this.#watch.phase = 'running'
@@ -87,21 +83,24 @@ export class Control {
   /** As the first TERM has it, and tells when that is done. */
   async #leave(): Promise<void> {
     this.#grace.abort()
-    await this.end({ kill: false, heard: false })
+    await this.end(false)
     await Promise.race([this.#program?.exited, awake(BURIED_MS)]) // its end is told a moment after there is none
     this.#enforced.resolve()
   }
 
-  /** TERM to all who use the mapping, or what the system has in its place, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
-  async end({ kill, heard }: Ending): Promise<void> {
-    if (this.#mapping?.endUsers !== undefined) return this.#endBySystem(this.#mapping, { kill, heard })
+  /**
+   * TERM to all who use the mapping, KILL after `--kill-after` or at once, or what the system has in their place; resolves when none is left, or those who are
+   * cannot be ended. `heard`: those of our console had the Ctrl-C, too, that this comes of.
+   */
+  async end(kill: boolean, heard = false): Promise<void> {
+    if (this.#mapping?.endUsers !== undefined) return this.#endBySystem(this.#mapping, kill, heard)
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
-    else if (this.#program !== undefined) await this.#endTree(this.#program, kill)
+    else if (this.#program !== undefined && !this.#gone) await this.#endTree(this.#program, kill)
   }
 
   /** Where the system has a way of its own. */
-  async #endBySystem({ askUsers, endUsers, unused }: Mapping, { kill, heard }: Ending): Promise<void> {
+  async #endBySystem({ askUsers, endUsers, unused }: Mapping, kill: boolean, heard: boolean): Promise<void> {
     const gone = new AbortController()
     void unused.then(() => gone.abort())
     const clock = new Awake()
@@ -132,7 +131,7 @@ export class Control {
       case 'term':
       case 'kill':
         this.#grace.abort()
-        return void this.end({ kill: action === 'kill', heard: signal === 'SIGINT' })
+        return void this.end(action === 'kill', signal === 'SIGINT')
       case 'hurry':
         return this.#hurry.abort()
       case 'rush':

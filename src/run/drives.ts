@@ -1,14 +1,22 @@
 import { statSync } from 'node:fs'
-import { type DriveChange, giveDriveBack, type WineTool } from '../app/wine/drive.ts'
+import { type DriveChange, giveDriveBack, type OtherDrives, type WineTool } from '../app/wine/drive.ts'
 import { findWine } from '../app/wine/tools.ts'
 import { asError } from '../base/errors.ts'
 import type { Fate } from '../mapping/leftovers.ts'
 import type { RunIo } from './events.ts'
+import { judge } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
 
-/** The drives that live runs of the journal have in that prefix. */
-export function drivesOf(entries: readonly Filed[], prefix: string): readonly DriveChange[] {
-  return entries.flatMap(({ entry, verdict }) => (verdict.state === 'live' ? (entry?.drives ?? []) : [])).filter(drive => drive.prefix === prefix)
+/** The drives that the runs of the journal have in that prefix. A dead run's are that, too, while somebody gives them back. */
+export function drivesOf(entries: readonly Filed[], prefix: string): OtherDrives {
+  const living: DriveChange[] = []
+  const left: DriveChange[] = []
+  for (const { entry } of entries) {
+    if (entry === undefined) continue
+    const ours = entry.drives.filter(drive => drive.prefix === prefix)
+    if (ours.length > 0) (judge(entry.origin).state === 'dead' ? left : living).push(...ours)
+  }
+  return { living, left }
 }
 
 export async function wineTool(env: RunIo['env']): Promise<WineTool> {

@@ -122,11 +122,13 @@ export type RunEvent =
   /** Something that may take long has begun (`connecting to srv`), or, without `doing`, is over. */
   | { readonly type: 'progress'; readonly doing?: string; readonly worthSayingAfterMs?: number }
   /** What the servers said when they were asked, after the teardown, whether they still have a session of this run; `verified` as in the receipt. */
-  | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string }
+  | { readonly type: 'verified'; readonly verified: boolean | null; readonly text: string; readonly usual?: boolean }
   /** A program got an error because the server did not answer in time, or answered nonsense; the first of a share. */
   | { readonly type: 'request-failed'; readonly share: string; readonly error: NbtrunError }
   /** The teardown failed in part, and nothing else did. */
   | { readonly type: 'not-given-back'; readonly error: NbtrunError }
+  /** Lines of the receipt or of the events are lost; the run goes on. */
+  | { readonly type: 'unwritten'; readonly error: NbtrunError }
   /** What `--dry-run` found, for people. */
   | { readonly type: 'plan'; readonly lines: readonly string[] }
   | { readonly type: 'receipt'; readonly receipt: Receipt }

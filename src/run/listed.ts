@@ -10,6 +10,14 @@ export interface Verification {
   readonly verified: boolean | null
   /** How that was found out, or why not. */
   readonly text: string
+  /** Nobody need be told: all is as it should be. */
+  readonly usual?: boolean
+}
+
+/** Of several servers. */
+export function together(all: readonly Verification[]): Verification {
+  const verified = all.some(v => v.verified === false) ? false : all.every(v => v.verified === true) ? true : null
+  return { verified, text: all.map(({ text }) => text).join('; '), usual: all.every(v => v.verified === true || v.usual === true) }
 }
 
 /** What an administrator found, and whether he had the server end it. */

@@ -18,7 +18,7 @@ export function sameClient(one: string, other: string): boolean {
 }
 
 /** Whether a server means this machine by that name or address. */
-function isHere(client: string): boolean {
+export function isHere(client: string): boolean {
   const addresses = Object.values(networkInterfaces()).flatMap(each => each?.map(({ address }) => address) ?? [])
   const names = [...addresses, hostname(), hostname().split('.', 1)[0] ?? '']
   return names.some(name => sameClient(name, client))

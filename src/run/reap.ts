@@ -56,11 +56,14 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
   for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
   if (entry.connections.length > 0) {
     const { endConnection } = await import('../mapping/windows/leftovers.ts')
+    const { inTurn } = await import('./windows/turn.ts')
     const sameBoot = entry.origin.boot === here().boot
     for (const { device, remote, made } of entry.connections) {
-      const isElsewhere =
-        device === '' && connectionsOf(place, entry.run).some(other => other.device === '' && other.remote.toLowerCase() === remote.toLowerCase())
-      const fate = sameBoot && made && !isElsewhere ? await endConnection({ device, remote }) : ({ gone: true, found: false } as const)
+      const fate = await inTurn(place, async (): Promise<Fate> => {
+        const isElsewhere =
+          device === '' && connectionsOf(place, entry.run).some(other => other.device === '' && other.remote.toLowerCase() === remote.toLowerCase())
+        return sameBoot && made && !isElsewhere ? endConnection({ device, remote }) : { gone: true, found: false }
+      })
       note(`${device} ${remote}`.trim(), fate, { what: 'no-connection', device, remote })
     }
   }
@@ -75,9 +78,16 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
   return { dead: entry.run, gone, left }
 }
 
-/** What the other runs have. */
-export function connectionsOf(place: Place, but: string): readonly ConnectionLine[] {
-  return place.list().flatMap(({ entry, verdict }) => (entry !== undefined && entry.run !== but && verdict.state !== 'dead' ? entry.connections : []))
+/**
+ * What other runs of this logon session have, to which connections belong: those that live; `all`: also those that died, or whose things are given back just now.
+ */
+export function connectionsOf(place: Place, but: string, which: 'living' | 'all' = 'living'): readonly ConnectionLine[] {
+  const { pids, boot } = here()
+  return place.list().flatMap(({ name, entry, verdict }) => {
+    if (entry === undefined || entry.run === but || entry.origin.pids !== pids) return []
+    const lives = verdict.state !== 'dead' && !name.includes('~')
+    return lives || (which === 'all' && entry.origin.boot === boot) ? entry.connections : []
+  })
 }
 
 /** How much others hold for it, which is not given back here. */

@@ -67,8 +67,9 @@ export class Record {
     this.#run = run
     this.#io = io
     const at = (target: NonNullable<Settings['events']>): typeof target => ('file' in target ? { file: resolve(io.cwd, target.file) } : target)
-    this.#receipt = settings.receipt === undefined || settings.receipt === 'people' ? undefined : new Sink(at(settings.receipt), 'the receipt')
-    this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events')
+    const lost = (error: NbtrunError): void => this.tell({ type: 'unwritten', error })
+    this.#receipt = settings.receipt === undefined || settings.receipt === 'people' ? undefined : new Sink(at(settings.receipt), 'the receipt', lost)
+    this.#events = settings.events === undefined ? undefined : new Sink(at(settings.events), 'events', lost)
   }
 
   /** Says when the connection is lost while it is needed, and when there is a new one; what happens to it in the teardown is the teardown's to tell. */
@@ -175,6 +176,7 @@ export class Record {
   tell(event: RunEvent): void {
     if (event.type === 'warning') this.#warnings.push(event.message)
     if (event.type === 'stale') this.#warnings.push(staleLine(event))
+    if (event.type === 'unwritten') this.#warnings.push(event.error.message)
     if (this.#events !== undefined) {
       const line = published(this.#run, event)
       if (line !== undefined) this.#events.line(line)
@@ -182,8 +184,9 @@ export class Record {
     this.#io.tell(event)
   }
 
-  /** The last word: writes the receipt and closes the files. */
-  finish(scope: Scope, releasedMs: number, failure: NbtrunError | undefined): Receipt {
+  /** The last word: closes the events and writes the receipt. */
+  async finish(scope: Scope, releasedMs: number, failure: NbtrunError | undefined): Promise<void> {
+    await this.#events?.close()
     const receipt: Receipt = {
       receipt: 1,
       run: this.#run,
@@ -207,9 +210,7 @@ export class Record {
     }
     this.tell({ type: 'receipt', receipt })
     this.#receipt?.line(receipt)
-    this.#receipt?.close()
-    this.#events?.close()
-    return receipt
+    await this.#receipt?.close()
   }
 
   #shares(): readonly ShareReceipt[] {

@@ -51,7 +51,9 @@ interface Stage {
 
 async function story(settings: Settings, words: readonly string[], io: RunIo, { control, descriptors, windows }: Stage): Promise<Outcome> {
   const runId = randomBytes(4).toString('hex')
-  const verifier = settings.verify === 'no' ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
+  const lingering = windows?.Lingering.of(settings, io.cwd)
+  const verifier = settings.verify === 'no' || lingering !== undefined ? undefined : new (await import('./verify.ts')).Verifier(settings, io.cwd)
+  const asker = lingering ?? verifier
   const names = settings['hold-name'].length === 0 ? undefined : new (await import('./names.ts')).Names(settings, io.env)
   const record = new Record(runId, settings, io, verifier)
   const journal = openJournal(runId, settings, words, io, record)
@@ -61,7 +63,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   let left: LeftNames | undefined
   record.tell({ type: 'requested', shares: settings.share.map(({ label }) => label), program: words[0] ?? '', waitMs: settings.wait })
   try {
-    await verifier?.prepare()
+    await asker?.prepare()
     left = await reap(journal, record, io, names)
     const launching = { settings, words, runId, io, descriptors: names?.without(descriptors) ?? descriptors, control, journal }
     let mapping: Mapping
@@ -75,7 +77,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
       launched = await launch(scope, record, mapping, { ...launching, wine })
     } else {
       const { cancelled, hurried } = control
-      const watched = await windows.takeDrives(scope, record, { settings, io, journal, names, cancelled, hurried })
+      const watched = await windows.takeDrives(scope, record, { settings, io, journal, names, cancelled, hurried, lingering })
       mapping = watched.mapping
       launched = await windows.launchInJob(scope, record, watched, { ...launching, wine: undefined })
     }
@@ -89,9 +91,9 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   if (record.connected.length > 0) await giveSeatsBack(settings, io)
   record.heldMs = scope.elapsed - record.waited.ms
   for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
-  const kept = verifier === undefined ? undefined : await verified(verifier, record, settings['teardown-timeout'], control.hurried)
+  const kept = asker === undefined ? undefined : await verified(asker, record, settings['teardown-timeout'], control.hurried)
   journal.end(record.verification?.verified === true)
-  record.finish(scope, released.ms, failure)
+  await record.finish(scope, released.ms, failure)
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed
     else if (failure !== undefined && !released.told) failure = alsoFailed(failure, released.failed)
@@ -120,7 +122,7 @@ async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo,
 }
 
 /** Has the servers asked whether they let go. Returns what they still have. */
-async function verified(verifier: Verifier, record: Record, ms: number, hurried: AbortSignal): Promise<NbtrunError | undefined> {
+async function verified(verifier: Pick<Verifier, 'verify'>, record: Record, ms: number, hurried: AbortSignal): Promise<NbtrunError | undefined> {
   record.tell({ type: 'progress', doing: 'asking whether the session is gone' })
   const found = await verifier.verify(ms, hurried)
   record.tell({ type: 'progress' })

@@ -1,13 +1,12 @@
-import { asError, NbtrunError } from '../base/errors.ts'
+import { asError } from '../base/errors.ts'
 import { now, pause, within } from '../base/time.ts'
 import { unlessAborted } from '../nbt/dial.ts'
-import { findCredentials, type Credentials } from '../profile/credentials.ts'
 import type { Settings } from '../profile/settings.ts'
-import type { Connection } from '../smb/resources.ts'
 import type { Lifeline } from '../smb/lifeline/lifeline.ts'
-import type { SessionProof } from '../smb/resources.ts'
-import { askServer } from './administration.ts'
-import { endOnly, findSession, type Listed, type Sought, type Verification } from './listed.ts'
+import type { Connection, Session, SessionProof } from '../smb/resources.ts'
+import type { ServerService } from '../smb/rpc/srvsvc/service.ts'
+import { administrator, askWithin, requireAdministrator } from './administration.ts'
+import { endOnly, findSession, type Listed, type Sought, together, type Verification } from './listed.ts'
 import { transportOf } from './servers.ts'
 
 /** A session as it was while it was open. */
@@ -38,12 +37,9 @@ export class Verifier {
     this.#cwd = cwd
   }
 
-  /** Judges what was asked for before anything is taken: an administrator's file that cannot be read would be found out at the very end. */
-  async prepare(): Promise<void> {
-    const { verify, 'admin-auth-file': file } = this.#settings
-    if (verify === 'end' && file === undefined)
-      throw new NbtrunError('USAGE', '--verify=end needs --admin-auth-file', { hint: 'only an administrator of the server may end a session' })
-    if (file !== undefined) (await this.#administrator(file)).password.fill(0)
+  /** Throws what `requireAdministrator` throws. */
+  prepare(): Promise<void> {
+    return requireAdministrator(this.#settings, this.#cwd)
   }
 
   /** The session of this server, now that it is open; a later one on the same server takes its place. */
@@ -59,9 +55,7 @@ export class Verifier {
   async verify(ms: number, hurried: AbortSignal): Promise<Verification> {
     if (this.#watched.length === 0) return { verified: null, text: 'the run had no session to ask for' }
     const cut = (): Verification[] => [{ verified: null, text: 'asking for the session was cut short' }]
-    const all = await unlessAborted(hurried, Promise.all(this.#watched.map(watched => this.#one(watched, ms)))).catch(cut)
-    const verified = all.some(v => v.verified === false) ? false : all.every(v => v.verified === true) ? true : null
-    return { verified, text: all.map(({ text }) => text).join('; ') }
+    return together(await unlessAborted(hurried, Promise.all(this.#watched.map(watched => this.#one(watched, ms)))).catch(cut))
   }
 
   async #one(watched: Watched, ms: number): Promise<Verification> {
@@ -72,21 +66,14 @@ export class Verifier {
     if (proven.verified === true || file === undefined) return proven
     const isSure = proven.verified === false && proven.hangs !== true
     if (isSure && verify === 'ask') return proven
-    let asking: Promise<unknown> = Promise.resolve()
     try {
-      const ask = (signal: AbortSignal): Promise<Listed> => {
-        const work = this.#asked(watched, file, signal)
-        asking = work
-        return work
-      }
-      const asked = await within(Math.max(500, dueAt - now()), ask, `asking ${host} for its sessions`)
+      const asking = { settings: this.#settings, host, given: await administrator(file, this.#cwd) }
+      const asked = await askWithin(asking, Math.max(500, dueAt - now()), (...on) => this.#asked(watched, ...on))
       if (asked.verified === null) return { verified: proven.verified, text: `${proven.text}, and ${asked.text}` }
       // a list without the session does not outweigh the server's own word that it has it
       return isSure && asked.verified && !asked.ended ? proven : asked
     } catch (thrown) {
-      await within(FIN_MS, () => asking).catch(() => {}) // a session of the administrator is given back, too
-      const why = `${host} could not be asked for its sessions: ${asError(thrown).message}`
-      return { verified: proven.verified, text: `${proven.text}, and ${why}` }
+      return { verified: proven.verified, text: `${proven.text}, and ${asError(thrown).message}` }
     }
   }
 
@@ -116,28 +103,17 @@ export class Verifier {
   }
 
   /** By the server's list, and where that was asked for by having it end the session. */
-  async #asked(watched: Watched, file: string, signal: AbortSignal): Promise<Listed> {
+  async #asked(watched: Watched, service: ServerService, session: Session, signal: AbortSignal): Promise<Listed> {
     const { host } = watched.connection
-    const given = await this.#administrator(file)
-    return askServer({ settings: this.#settings, host, given, signal }, async (service, session) => {
-      const { sessions } = await service.sessions()
-      const found = findSession(sessions, watched, session.who)
-      if ('why' in found) return { verified: null, text: `the list of ${host} does not tell: ${found.why}` }
-      if (found.fits.length === 0) return { verified: true, text: `${host} lists no such session` }
-      const [fit] = found.fits
-      if (fit === undefined || found.fits.length > 1)
-        return { verified: null, text: `the list of ${host} does not tell: ${found.fits.length} sessions of ${watched.who} fit` }
-      if (this.#settings.verify !== 'end') return { verified: false, text: `${host} lists the session still` }
-      return endOnly(service, fit, sessions, session.who, host, signal)
-    })
-  }
-
-  /** Nobody is asked for a password: the program has the terminal, or had it. */
-  async #administrator(file: string): Promise<Credentials> {
-    const from = { user: undefined, 'auth-file': file, 'password-file': undefined, 'password-fd': undefined, anonymous: false, guest: false }
-    const { password, ...found } = await findCredentials(from, this.#cwd)
-    if (password === undefined) throw new NbtrunError('NO_PASSWORD', `${file} has no password in it`, { hint: 'it needs a line "password = ..."' })
-    return { ...found, password }
+    const { sessions } = await service.sessions()
+    const found = findSession(sessions, watched, session.who)
+    if ('why' in found) return { verified: null, text: `the list of ${host} does not tell: ${found.why}` }
+    if (found.fits.length === 0) return { verified: true, text: `${host} lists no such session` }
+    const [fit] = found.fits
+    if (fit === undefined || found.fits.length > 1)
+      return { verified: null, text: `the list of ${host} does not tell: ${found.fits.length} sessions of ${watched.who} fit` }
+    if (this.#settings.verify !== 'end') return { verified: false, text: `${host} lists the session still` }
+    return endOnly(service, fit, sessions, session.who, host, signal)
   }
 }
 

@@ -23,7 +23,7 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
   const limitMs = settings['time-limit']
   const limit = new TimeLimit(limitMs, () => {
     record.timedOut(name, limitMs ?? 0)
-    return control.end({ kill: false, heard: false })
+    return control.end(false)
   })
   const exit = (await Promise.race([program.exited, limit.enforced, control.enforced])) ?? STUCK
   control.ending()

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { driveName, type DriveChange, giveDriveBack, takeDrive, type WineTool } from '../app/wine/drive.ts'
+import { driveName, type DriveChange, giveDriveBack, type OtherDrives, takeDrive, type WineTool } from '../app/wine/drive.ts'
 import { fromWindows, type SeenDrive, toWindows } from '../app/wine/paths.ts'
 import { isPrefix, winePrefix } from '../app/wine/prefix.ts'
 import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverOf } from '../app/wine/server.ts'
@@ -122,7 +122,7 @@ export class WineSide {
 
   #takeOne(scope: Scope, share: Share, point: string, tool: WineTool): Promise<DriveChange> {
     const { journal, settings } = this.#options
-    const others = (): readonly DriveChange[] => drivesOf(journal.others(), this.prefix)
+    const others = (): OtherDrives => drivesOf(journal.others(), this.prefix)
     const giveBack = async (change: DriveChange, signal: AbortSignal): Promise<void> => {
       await giveDriveBack(change, others, tool, signal)
       journal.driveGone(change)

@@ -1,5 +1,5 @@
 import { isIP, type Socket } from 'node:net'
-import { errnoOf, NbtrunError } from '../base/errors.ts'
+import { errnoOf, NbtrunError, outOfDescriptors } from '../base/errors.ts'
 import { now, pause, spell } from '../base/time.ts'
 import { dial, limited } from '../nbt/dial.ts'
 import { type FindHost, findInDns, type Found } from '../nbt/find.ts'
@@ -123,6 +123,8 @@ export async function openTransport(options: TransportOptions): Promise<Opened> 
         return Object.assign(stream, { foundBy, calledName, dialled })
       } catch (thrown) {
         signal?.throwIfAborted()
+        const short = outOfDescriptors(thrown) // which says nothing about the server
+        if (short !== undefined) throw short
         if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') {
           if (addresses.length === 1) throw thrown
           refusal ??= thrown // an address that a name server still has may be another host's today

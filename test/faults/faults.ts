@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Lab } from '../lab/index.ts'
-import { enter } from '../lab/host.ts'
-import { TOOL_PATH } from '../lab/packages.ts'
+import { fill, noMoreDescriptors, signalServer } from './inflict.ts'
 import type { Place } from './places.ts'
+import { refusedDescriptors } from './refusals.ts'
 import type { Relay } from './relay.ts'
+import type { FaultWay } from './ways.ts'
 
 /** A run that is where something shall happen to it. */
 export interface Stage {
@@ -29,7 +28,12 @@ export interface Expected {
   readonly says: RegExp
   /** Every goodbye was answered, so that nothing is left for anybody to give back. */
   readonly acknowledged?: boolean
+  /** The server is not told that the connection is gone. */
+  readonly silent?: boolean
 }
+
+/** Asked when the run is over: why it cannot be said that the fault happened to it; undefined where it did. */
+export type Proof = () => string | undefined | Promise<string | undefined>
 
 export interface Fault {
   readonly hits: 'nbtrun' | 'program' | 'server' | 'machine'
@@ -39,13 +43,17 @@ export interface Fault {
   readonly options?: readonly string[]
   /** The journal is on a small disk of its own. */
   readonly ownDisk?: boolean
-  /** It happens. Resolves when it has. */
-  readonly happens: (stage: Stage) => void | Promise<void>
+  /** The run holds a NetBIOS name meanwhile. */
+  readonly named?: boolean
+  /** Why it cannot happen there. */
+  readonly impossible?: (place: Place, way: FaultWay) => string | undefined
+  /** It happens. Resolves when it has, to the proof where only the run's end gives one. */
+  readonly happens: (stage: Stage) => Proof | void | Promise<Proof | void>
   /** What was held stays so. */
   readonly keeps?: boolean
   /** Ends what would last: called once the run is over, or shall be. */
   readonly ends?: (stage: Stage) => void | Promise<void>
-  readonly expected: (place: Place) => Expected
+  readonly expected: (place: Place, way: FaultWay) => Expected
 }
 
 /** The program's own exit code, and the one that it has when the share fails it. */
@@ -54,7 +62,11 @@ export const PROGRAM = { well: 3, failed: 7 } as const
 const SILENT = /^$/
 const ONE_LINE = /^nbtrun: [^\n]+\n$/
 const AT_MOST_ONE = /^(nbtrun: [^\n]+\n)?$/
+const NO_DESCRIPTOR = /^nbtrun: too many files are open \(EMFILE\); [^\n]*ulimit -n [^\n]* \[OUT_OF_DESCRIPTORS\]\n$/
 const AT_MOST_TWO = /^(nbtrun: [^\n]+\n){0,2}$/
+
+/** Reads a file that the share's server, or the network, fails: not the one that has no share. */
+const failing = ({ maps }: FaultWay): number => (maps === undefined ? PROGRAM.well : PROGRAM.failed)
 
 const signalled = (signal: NodeJS.Signals): Fault => ({
   hits: 'nbtrun',
@@ -75,10 +87,10 @@ const programGets = (signal: NodeJS.Signals, legend: string): Fault => ({
 })
 
 /** The server, or the way to it, is of no use any more. */
-const uselessServer = ({ moment }: Place): Expected => {
+const uselessServer = ({ moment }: Place, way: FaultWay): Expected => {
   if (moment === 'before') return { ends: [125], says: ONE_LINE }
   // of the connection or of a file that the program left open, and of the goodbyes
-  return { ends: moment === 'running' ? [PROGRAM.failed] : [PROGRAM.well], says: AT_MOST_TWO }
+  return { ends: [moment === 'running' ? failing(way) : PROGRAM.well], says: AT_MOST_TWO }
 }
 
 /** A connection is of no use any more, and a new one can be had. */
@@ -108,7 +120,8 @@ export const FAULTS = {
   QUIT: signalled('SIGQUIT'),
   KILL: {
     hits: 'nbtrun',
-    legend: 'nbtrun gets SIGKILL; nbtrun reap comes after it',
+    legend: 'nbtrun gets SIGKILL; its session falls, and nbtrun reap comes after it',
+    named: true,
     happens: ({ pid }) => void process.kill(pid, 'SIGKILL'),
     expected: () => ({ ends: ['SIGKILL'], says: SILENT }),
   },
@@ -132,6 +145,7 @@ export const FAULTS = {
   'srv killed': {
     hits: 'server',
     legend: 'smbd and all its processes get SIGKILL',
+    named: true,
     happens: ({ lab }) => lab.stopSmbd('srv', 'SIGKILL'),
     ends: ({ lab }) => lab.startSmbd('srv'),
     expected: uselessServer,
@@ -146,19 +160,32 @@ export const FAULTS = {
   cut: {
     hits: 'server',
     legend: "the client's cable is pulled",
+    named: true,
     happens: ({ lab }) => lab.link('client1', 'down'),
     keeps: true,
     ends: ({ lab, relay }) => {
       lab.link('client1', 'up')
       relay.release()
     },
-    expected: uselessServer,
+    expected: (place, way) => ({ ...uselessServer(place, way), silent: true }),
   },
-  RST: { hits: 'server', legend: 'both sides of the connection get RST', happens: ({ relay }) => relay.reset(), expected: uselessConnection },
+  RST: {
+    hits: 'server',
+    legend: 'both sides of the connection get RST',
+    impossible: ({ holds, told }) => (holds === undefined && told.join() === 'requested' ? 'there is no connection yet' : undefined),
+    happens: ({ relay }) => {
+      const count = relay.reset()
+      return () => (count > 0 ? undefined : 'there was no connection')
+    },
+    expected: uselessConnection,
+  },
   garbled: {
     hits: 'server',
     legend: "the server's next answer is spoilt: in a bit, at its head, in its length, in all, by turns",
-    happens: ({ relay, round }) => relay.spoil(GARBLES[round % GARBLES.length]!),
+    happens: ({ relay, round }) => {
+      relay.spoil(GARBLES[round % GARBLES.length]!)
+      return () => (relay.spoilt > 0 ? undefined : 'no answer came')
+    },
     expected: spoiltAnswer,
   },
   disk: {
@@ -166,53 +193,27 @@ export const FAULTS = {
     legend: "the journal's disk is full",
     ownDisk: true,
     happens: ({ lab, disk }) => fill(lab, disk!),
-    expected: () => ({ ends: [PROGRAM.well], says: /^(nbtrun: the journal cannot be written \(ENOSPC\)[^\n]+\n)?$/, acknowledged: true }),
+    expected: () => ({ ends: [PROGRAM.well], says: /^nbtrun: the journal cannot be written \(ENOSPC\)[^\n]+\n$/, acknowledged: true }),
   },
   fds: {
     hits: 'machine',
     legend: 'nbtrun has as many descriptors open as it may (prlimit --nofile)',
-    happens: ({ pid }) => noMoreDescriptors(pid),
+    impossible: ({ moment, unmapped }, { maps }) => (moment === 'before' || (maps === 'c' && unmapped !== true) ? undefined : 'nbtrun opens nothing any more'),
+    happens: async ({ pid }) => {
+      noMoreDescriptors(pid)
+      const refused = await refusedDescriptors(pid)
+      return async () => ((await refused()).length > 0 ? undefined : 'nbtrun asked for no descriptor any more')
+    },
     expected: ({ moment }) =>
-      moment === 'before' ? { ends: [PROGRAM.well, 125, 126], says: AT_MOST_ONE } : { ends: [PROGRAM.well], says: AT_MOST_ONE, acknowledged: true },
+      moment === 'before' ? { ends: [125], says: NO_DESCRIPTOR, acknowledged: true } : { ends: [PROGRAM.well], says: SILENT, acknowledged: true },
   },
 } as const satisfies Record<string, Fault>
 
 export type FaultName = keyof typeof FAULTS
 
 /** Why there is no such cell; undefined where there is. */
-export function impossible(place: Place, fault: Fault): string | undefined {
-  if (fault.hits !== 'program' || place.moment === 'running') return undefined
-  return place.moment === 'before' ? 'there is no program yet' : 'the program is gone already'
-}
-
-function signalServer(lab: Lab, signal: NodeJS.Signals): void {
-  const { daemons } = lab.host('srv')
-  const pids = [daemons!.smbd.pid, ...children(daemons!.smbd.pid)]
-  for (const pid of pids)
-    try {
-      process.kill(pid, signal)
-    } catch {} // one that has ended meanwhile
-}
-
-/** proc_pid_children(5). */
-function children(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
-}
-
-function fill(lab: Lab, disk: string): void {
-  const [file, ...args] = [...enter(lab.host('client1')), 'dd', 'if=/dev/zero', `of=${disk}/full`, 'bs=1k']
-  const { stderr } = spawnSync(file, args, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
-  if (!/No space left/.test(stderr)) throw new Error(`the disk is not full: ${stderr}`)
-}
-
-/** The lowest number that is free is one too many from now on: getrlimit(2). As its own user, who may lower what is theirs. */
-function noMoreDescriptors(pid: number): void {
-  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number))
-  let free = 0
-  while (open.has(free)) free++
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-  const id = (line: string): string => new RegExp(`^${line}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? '0'
-  const words = [`--reuid=${id('Uid')}`, `--regid=${id('Gid')}`, '--clear-groups', '--', 'prlimit', `--pid=${pid}`, `--nofile=${free}`]
-  const lowered = spawnSync('setpriv', words, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
-  if (lowered.status !== 0) throw new Error(`prlimit: ${lowered.stderr.trim()}`)
+export function impossible(place: Place, fault: Fault, way: FaultWay): string | undefined {
+  if (way.maps === undefined && place.mapped === true) return 'nothing is mapped, nor read of the share'
+  if (fault.hits === 'program' && place.moment !== 'running') return place.moment === 'before' ? 'there is no program yet' : 'the program is gone already'
+  return fault.impossible?.(place, way)
 }

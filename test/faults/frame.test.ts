@@ -11,8 +11,9 @@ import { type Place, PLACES, type PlaceName } from './places.ts'
 import { nth } from './relay.ts'
 import { playRound } from './round.ts'
 import { count, legend, table, tell } from './table.ts'
+import { WAYS } from './ways.ts'
 
-const WAY = 'b2'
+const WAY = WAYS.b2
 
 describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
   let lab: Lab
@@ -35,8 +36,19 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
       await lab.reset() // the run was killed
     })
 
+  for (const [place, fault, why] of [
+    ['connect', 'RST', /nothing happened to the run: there was no connection$/m],
+    ['idle', 'fds', /nothing happened to the run: nbtrun asked for no descriptor any more$/m],
+  ] satisfies [PlaceName, FaultName, RegExp][])
+    test(`a fault that has no effect is void: ${place} × ${fault}`, async () => {
+      assert.notEqual(impossible(PLACES[place], FAULTS[fault], WAY), undefined)
+      const { result, why: told } = await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way: WAY }, 0)
+      assert.equal(result, 'void', told)
+      assert.match(told, why)
+    })
+
   test('another end than the documented one is told, and more words than one line', () => {
-    const expected = FAULTS.TERM.expected(PLACES.login)
+    const expected = FAULTS.TERM.expected(PLACES.login, WAY)
     const said = 'nbtrun: cancelled by SIGTERM\n'
     assert.deepEqual(judgeEnd({ end: 143, stderr: said, events: [] }, expected), [])
     assert.match(judgeEnd({ end: 125, stderr: said, events: [] }, expected).join(), /^it ended with 125, not 143/)
@@ -49,7 +61,7 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
     try {
       const ended = { end: 0, stderr: '', events: [] }
       const target = [`//${lab.server().address}`]
-      const complaints = await judgeLeft(lab, { ended, user: 'alice', disk: undefined, target, expected: FAULTS.TERM.expected(PLACES.io), settleMs: 0 })
+      const complaints = await judgeLeft(lab, { ended, user: 'alice', disk: undefined, target, expected: FAULTS.TERM.expected(PLACES.io, WAY), settleMs: 0 })
       assert.match(complaints.join('\n'), /^its end is not told[\s\S]*^left here[^:]*: runtime folder of alice/m)
     } finally {
       rmdirSync(left)
@@ -62,6 +74,7 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
     ['io', 'crash'],
     ['unmap', 'KILL'],
     ['logoff', 'RST'],
+    ['logoff', 'disk'],
   ] satisfies [PlaceName, FaultName][])
     test(`${place} × ${fault}`, async () => {
       assert.deepEqual(await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way: WAY }, 0), { result: 'green', why: '' })
@@ -69,13 +82,13 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
 })
 
 test('its table: what was red is red, what cannot be has its reason', () => {
-  assert.equal(impossible(PLACES.login, FAULTS.crash), 'there is no program yet')
+  assert.equal(impossible(PLACES.login, FAULTS.crash, WAY), 'there is no program yet')
   const green = count(undefined, { result: 'green', why: '' })
   const red = count(count(green, { result: 'void', why: 'elsewhere' }), { result: 'red', why: 'left' })
   assert.deepEqual([tell(green), tell(count(green, { result: 'void', why: '' })), tell(red), red.why], ['ok', 'void 1/2', 'RED 1/3', 'left'])
   assert.equal(
-    table(['login', 'io'], ['TERM', 'crash'], (place, fault) => (place === 'login' ? green : fault === 'crash' ? red : undefined)),
-    ['       login  io', 'TERM   ok', 'crash  –      RED 1/3'].join('\n'),
+    table(['login', 'io'], ['TERM', 'crash'], 'b2', (place, fault) => (place === 'login' ? green : fault === 'crash' ? red : undefined)),
+    ['b2     login  io', 'TERM   ok', 'crash  –      RED 1/3'].join('\n'),
   )
-  assert.match(legend(['login', 'io'], ['TERM', 'crash']), /\n–  there is no program yet: crash at login$/)
+  assert.match(legend(['login', 'io'], ['TERM', 'crash'], ['b2']), /\n\n–  there is no program yet: crash at login$/)
 })

@@ -5,11 +5,13 @@ import { pause } from '../../src/base/time.ts'
 import { runs } from '../lab/journal.ts'
 import type { Lab, User } from '../lab/index.ts'
 import { nothingLeftHere, nothingLeftThere, nothingRunsHere } from '../lab/nbtrun.ts'
-import { type Expected, type Fault, PROGRAM } from './faults.ts'
+import { type Expected, PROGRAM } from './faults.ts'
 import type { Ended } from './round.ts'
 
-/** A machine that is busy with other things needs its time until what is on its way has gone. */
+/** A machine that is busy with other things needs its time until what is on its way to the server has arrived there. */
 const SETTLE_MS = 20_000
+/** The server has answered LOGOFF; this much it may take to write that down. */
+const NOTED_MS = 1000
 
 /** A crash tells more than fits. */
 const brief = (text: string): string => JSON.stringify(text.length > 700 ? `${text.slice(0, 100)} … ${text.slice(-600)}` : text)
@@ -23,11 +25,10 @@ export function judgeEnd({ end, stderr }: Ended, { ends, says }: Expected): stri
 }
 
 /** What a program wrote and was told is safe is on the server's disk, once; and a daemon could finish. */
-export function judgeWork(lab: Lab, { end }: Pick<Ended, 'end'>, { variant }: Pick<Fault, 'variant'>): string[] {
+export function judgeWork(file: string, { end }: Pick<Ended, 'end'>): string[] {
   if (end !== PROGRAM.well) return []
-  const log = readFileSync(join(lab.server().diskPath('app'), 'log'), 'utf8')
-  const isWhole = variant === 'daemon' ? /^(line\n)?last\n$/.test(log) : /^(line\n)?last\n$/.test(log)
-  return isWhole ? [] : [`the log on the server's disk is ${JSON.stringify(log)}`]
+  const log = readFileSync(file, 'utf8')
+  return /^(line\n)?last\n$/.test(log) ? [] : [`the log on the server's disk is ${JSON.stringify(log)}`]
 }
 
 export interface Leaving {
@@ -45,13 +46,14 @@ export interface Leaving {
 }
 
 /**
- * Nothing is left on either side: at once where every goodbye was answered; else after `nbtrun reap` with the user's password, and before it a run that was
- * not killed has left nothing but the session of a server that did not answer.
+ * Nothing is left on either side. Of a run that was not killed: here at once, but for the session of a server that did not answer, which its journal may have.
+ * On the server at once where every goodbye was answered; else as soon as it hears that the connection is gone; else, the cable having been out, after
+ * `nbtrun reap` with the user's password, which also frees the names of a run that was killed.
  */
 export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
   const complaints: string[] = []
-  const check = async (what: string, look: () => void | Promise<void>): Promise<void> => {
-    const why = await eventually(look, settleMs)
+  const check = async (what: string, look: () => void | Promise<void>, ms = settleMs): Promise<void> => {
+    const why = await eventually(look, ms)
     if (why !== undefined) complaints.push(`${what}: ${why}`)
   }
   const returned = ended.events.findLast(event => event.type === 'returned')
@@ -59,13 +61,16 @@ export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, exp
   if (expected.acknowledged === true && !acknowledged)
     complaints.push(`its end is ${returned?.type === 'returned' ? returned.end : 'not told'}, not acknowledged`)
   if (ended.end !== 'SIGKILL') {
-    await check('left here', () => nothingRunsHere(lab))
-    if (acknowledged) await check('left in the journal', () => nothingLeftHere(lab))
-    else await check('left in the journal', () => onlySessions(lab, user))
+    await check('left here', () => nothingRunsHere(lab), 0)
+    if (acknowledged) await check('left in the journal', () => nothingLeftHere(lab), 0)
+    else await check('left in the journal', () => onlySessions(lab, user), 0)
+    if (acknowledged) await check('left on the server after every goodbye', () => nothingLeftThere(lab, 100), NOTED_MS)
+    if (acknowledged && name !== undefined) await check('left at the name server', () => unregistered(lab, name), NOTED_MS)
     if (complaints.length > 0) complaints.push(`its journal: ${JSON.stringify(await runs(lab, { user }))}`, `it said ${brief(ended.stderr)}`)
   }
   if (!acknowledged) {
     await check('left here after its death', () => assert.deepEqual(lab.processes('client1'), []))
+    if (expected.silent !== true) await check('left on the server before nbtrun reap', () => nothingLeftThere(lab, 100))
     await check('nbtrun reap', async () => {
       // where the cable was out, the kernel may take its neighbour for gone a moment longer
       const { code, stderr } = await lab.run('client1', ['nbtrun', 'reap', ...target, '--auth-file', lab.authFile()], { user })

@@ -15,6 +15,10 @@ export interface Place {
   /** What the program does first: write to the share, or wait for a word. */
   readonly program: 'busy' | 'idle'
   readonly grace?: string
+  /** It is a part of what a mapping does, or of what a program does with it. */
+  readonly mapped?: true
+  /** The mapping has ended already. */
+  readonly unmapped?: true
 }
 
 const NOT_YET: readonly EventType[] = ['denied', 'returned']
@@ -24,16 +28,16 @@ export const PLACES = {
   login: { moment: 'before', holds: () => nth('SESSION_SETUP', 2), told: ['requested'], untold: ['obtained', ...NOT_YET], program: 'busy' },
   tree: { moment: 'before', holds: () => nth('TREE_CONNECT', 2), told: ['requested'], untold: ['obtained', ...NOT_YET], program: 'busy' },
   // the first look at the share is the mapping's
-  mapping: { moment: 'before', holds: () => nth('CREATE', 1), told: ['obtained'], untold: ['mapped', ...NOT_YET], program: 'busy' },
+  mapping: { moment: 'before', holds: () => nth('CREATE', 1), told: ['obtained'], untold: ['mapped', ...NOT_YET], program: 'busy', mapped: true },
   // the first bytes of the program decide how it is started
-  spawn: { moment: 'before', holds: () => nth('READ', 1), told: ['mapped'], untold: ['launched', ...NOT_YET], program: 'busy' },
-  io: { moment: 'running', holds: () => nth('WRITE', 1), told: ['launched'], untold: ['quit', ...NOT_YET], program: 'busy' },
+  spawn: { moment: 'before', holds: () => nth('READ', 1), told: ['mapped'], untold: ['launched', ...NOT_YET], program: 'busy', mapped: true },
+  io: { moment: 'running', holds: () => nth('WRITE', 1), told: ['launched'], untold: ['quit', ...NOT_YET], program: 'busy', mapped: true },
   idle: { moment: 'running', told: ['launched'], untold: ['quit', ...NOT_YET], program: 'idle' },
   grace: { moment: 'after', told: ['quit', 'lingering'], untold: NOT_YET, program: 'busy', grace: '3s' },
   // the program has left a file open, which the end of the mapping closes
-  unmap: { moment: 'after', holds: closeOfWritten, told: ['quit'], untold: ['lingering', ...NOT_YET], program: 'busy' },
-  untree: { moment: 'after', holds: () => nth('TREE_DISCONNECT', 1), told: ['quit'], untold: NOT_YET, program: 'busy' },
-  logoff: { moment: 'after', holds: () => nth('LOGOFF', 1), told: ['quit'], untold: NOT_YET, program: 'busy' },
+  unmap: { moment: 'after', holds: closeOfWritten, told: ['quit'], untold: ['lingering', ...NOT_YET], program: 'busy', mapped: true },
+  untree: { moment: 'after', holds: () => nth('TREE_DISCONNECT', 1), told: ['quit'], untold: NOT_YET, program: 'busy', unmapped: true },
+  logoff: { moment: 'after', holds: () => nth('LOGOFF', 1), told: ['quit'], untold: NOT_YET, program: 'busy', unmapped: true },
 } as const satisfies Record<string, Place>
 
 export type PlaceName = keyof typeof PLACES

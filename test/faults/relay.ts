@@ -32,8 +32,8 @@ export interface Relay extends AsyncDisposable {
   readonly held: Promise<void>
   /** Lets it go on; nothing where none is held. */
   release(): void
-  /** Sends RST to both sides of each connection. */
-  reset(): void
+  /** Sends RST to both sides of each connection; returns how many there are. */
+  reset(): number
   /** Spoils the next answer. */
   spoil(garble: Garble): void
   /** How many answers were spoilt. */
@@ -78,7 +78,9 @@ export async function relay(server: string, address: string, matcher?: Matcher):
     },
     reset() {
       go = undefined
-      for (const wire of wires) for (const side of [wire.client, wire.server]) side.resetAndDestroy()
+      const whole = [...wires].filter(wire => sides(wire).every(side => side.readyState === 'open'))
+      for (const wire of wires) for (const side of sides(wire)) side.resetAndDestroy()
+      return whole.length
     },
     spoil(how) {
       garble = how
@@ -89,3 +91,5 @@ export async function relay(server: string, address: string, matcher?: Matcher):
     [Symbol.asyncDispose]: () => between[Symbol.asyncDispose](),
   }
 }
+
+const sides = ({ client, server }: Wire): Wire['client'][] => [client, server]

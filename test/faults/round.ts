@@ -1,16 +1,16 @@
-import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause, within } from '../../src/base/time.ts'
 import type { Published } from '../../src/run/published.ts'
 import type { Lab } from '../lab/index.ts'
 import { here, words } from '../lab/nbtrun.ts'
-import { type Way, WAYS } from '../lab/cell.ts'
-import type { Fault, Stage } from './faults.ts'
+import type { Fault, Proof, Stage } from './faults.ts'
 import { judgeEnd, judgeLeft, judgeWork } from './judge.ts'
 import type { Place } from './places.ts'
 import { type Relay, relay } from './relay.ts'
+import type { FaultWay } from './ways.ts'
 
-/** What became of one try of a cell. Void: the run was not where something was to happen to it. */
+/** What became of one try of a cell. Void: the run was not where something was to happen to it, or nothing did. */
 export interface Verdict {
   readonly result: 'green' | 'red' | 'void'
   /** What was wrong, line by line. */
@@ -20,7 +20,7 @@ export interface Verdict {
 export interface Cell {
   readonly place: Place
   readonly fault: Fault
-  readonly way: Way
+  readonly way: FaultWay
 }
 
 /** What nbtrun may take for each of its waits, so that all of them end within `BOUND_MS`. */
@@ -42,32 +42,43 @@ let rounds = 0
 
 /** A run, brought to the place, with the fault, judged. Where it is not green the lab may be in any state. */
 export async function playRound(lab: Lab, { place, fault, way }: Cell, round: number): Promise<Verdict> {
-  const user = WAYS[way]
+  const { user, maps } = way
   const eventsFile = here(lab, `faults-${++rounds}.events`, { user })
   const disk = fault.ownDisk === true ? here(lab, `disk-${rounds}`, { user }) : undefined
   const server = lab.server()
   const address = server.address.replace(/\d+$/, '254')
-  rmSync(join(server.diskPath('app'), 'log'), { force: true })
-  copyFileSync(join(import.meta.dirname, 'works.sh'), join(server.diskPath('app'), 'works'))
+  // what is not mapped has its program, and what that writes, on the machine
+  const folder = maps === undefined ? here(lab, 'local', { user }) : server.diskPath('app')
+  mkdirSync(folder, { recursive: true })
+  chmodSync(folder, 0o777)
+  rmSync(join(folder, 'log'), { force: true })
+  copyFileSync(join(import.meta.dirname, 'works.sh'), join(folder, 'works'))
+  chmodSync(join(folder, 'works'), 0o755)
   if (disk !== undefined) {
     mkdirSync(disk)
     await lab.run('client1', ['mount', '-t', 'tmpfs', '-o', `size=64k,mode=700,uid=${user === 'root' ? 0 : 2001}`, 'disk', disk], { user: 'root' })
   }
+  const expected = fault.expected(place, way)
   const isCabled = place.holds !== undefined || place.told.join() !== 'requested'
   await using between = await relay(server.address, address, place.holds?.())
   if (!isCabled) lab.link('client1', 'down')
   const options = ['--port', String(between.port), '--events', eventsFile, '--grace', place.grace ?? '0', ...LIMITS, ...(fault.options ?? [])]
-  // root may bind port 137; and a name is held before anybody is called
-  const name = way === 'root' && isCabled ? `CELL${rounds}` : undefined
-  if (name !== undefined) options.push('--hold-name', name, '--wins', server.address)
-  const program = ['{mount}/works', place.program, fault.variant ?? 'none']
-  const env = { NBTRUN_TEST_WAY: way, ...(disk === undefined ? {} : { XDG_STATE_HOME: disk }) }
+  // a name is held before anybody is called
+  const name = fault.named === true && isCabled ? `CELL${rounds}` : undefined
+  if (name !== undefined) {
+    options.push('--hold-name', name, '--wins', server.address)
+    await lowestPort(lab, 137)
+  }
+  if (maps === undefined) options.push('--mapping', 'none')
+  const at = maps === undefined ? folder : '{mount}'
+  const program = [`${at}/works`, place.program, fault.variant ?? 'none', at]
+  const env = { ...(maps === undefined ? {} : { NBTRUN_TEST_WAY: maps }), ...(disk === undefined ? {} : { XDG_STATE_HOME: disk }) }
   const run = lab.spawn('client1', words(lab, program, { as: 'alice', share: `//${address}/app`, options }), { user, env, stdin: 'pipe', timeout: 120_000 })
   run.stdin?.on('error', () => {}) // it may be gone
   let said = ''
   run.stdout?.on('data', chunk => (said += String(chunk)))
-  let isOver = false
-  void run.then(() => (isOver = true))
+  let over: string | undefined
+  void run.then(({ exitCode, signal, stderr }) => (over = `it ended with ${signal ?? exitCode}: ${JSON.stringify(stderr)}`))
   const events = (): readonly Published[] => readEvents(eventsFile)
   const stage = (): Stage => {
     const launched = events().find(event => event.type === 'launched')
@@ -76,30 +87,39 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
   try {
     if (place.program === 'busy') run.stdin?.write('go\n')
     const isWaiting = (): boolean => (isCabled ? place.program === 'busy' || fault.variant !== undefined || said.includes('ready') : isCalling(lab))
-    await reach(place, fault, { between, events, isWaiting, isOver: () => isOver })
+    await reach(place, fault, { between, events, isWaiting, isOver: () => over !== undefined })
     const at = stage()
-    await fault.happens(at)
+    const proof: Proof | void = await fault.happens(at)
     if (fault.keeps !== true) {
       if (!isCabled) lab.link('client1', 'up')
       between.release()
     }
     run.stdin?.write('go\n')
     const { exitCode, signal, stderr } = await within(BOUND_MS, () => run, 'the end of nbtrun')
+    const unproven = await proof?.()
     await fault.ends?.(at)
     const ended: Ended = { end: signal ?? exitCode, stderr: String(stderr), events: events() }
     const complaints = [
-      ...judgeEnd(ended, fault.expected(place)),
-      ...judgeWork(lab, ended, fault),
-      ...(await judgeLeft(lab, { ended, user, disk, name, target: ['--port', String(between.port), `//${address}`], expected: fault.expected(place) })),
+      ...judgeEnd(ended, expected),
+      ...judgeWork(join(folder, 'log'), ended),
+      ...(await judgeLeft(lab, { ended, user, disk, name, target: ['--port', String(between.port), `//${address}`], expected })),
     ]
     if (disk !== undefined) await lab.run('client1', ['umount', disk], { user: 'root' })
-    return complaints.length === 0 ? { result: 'green', why: '' } : { result: 'red', why: complaints.join('\n') }
+    if (complaints.length > 0) return { result: 'red', why: complaints.join('\n') }
+    if (unproven !== undefined) throw new Void(`nothing happened to the run: ${unproven}`)
+    return { result: 'green', why: '' }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    return { result: error instanceof Void ? 'void' : 'red', why: `${why}\nevents: ${types(events())}` }
+    return { result: error instanceof Void ? 'void' : 'red', why: [why, `events: ${types(events())}`, over ?? []].flat().join('\n') }
   } finally {
     run.kill('SIGKILL')
+    if (name !== undefined) await lowestPort(lab, 1024)
   }
+}
+
+/** The lowest that an ordinary user of the client may bind: ip(7), of its network alone. */
+async function lowestPort(lab: Lab, port: number): Promise<void> {
+  await lab.run('client1', ['sh', '-c', `echo ${port} >/proc/sys/net/ipv4/ip_unprivileged_port_start`], { user: 'root' })
 }
 
 interface Sight {

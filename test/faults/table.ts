@@ -2,6 +2,7 @@ import { grid } from '../lab/grid.ts'
 import { FAULTS, type FaultName, impossible } from './faults.ts'
 import { PLACE_LEGEND, PLACES, type PlaceName } from './places.ts'
 import type { Verdict } from './round.ts'
+import { type FaultWayName, WAYS } from './ways.ts'
 
 /** What became of the tries of a cell, and why the first that was not green was not. */
 export interface Counted {
@@ -28,31 +29,41 @@ export function tell({ green, red, voids }: Counted): string {
 export function table(
   places: readonly PlaceName[],
   faults: readonly FaultName[],
+  way: FaultWayName,
   counted: (place: PlaceName, fault: FaultName) => Counted | undefined,
-  title = '',
 ): string {
   const cell = (place: PlaceName, fault: FaultName): string => {
-    if (impossible(PLACES[place], FAULTS[fault]) !== undefined) return '–'
+    if (impossible(PLACES[place], FAULTS[fault], WAYS[way]) !== undefined) return '–'
     const found = counted(place, fault)
     return found === undefined ? '' : tell(found)
   }
-  return grid([[title, ...places], ...faults.map(fault => [fault, ...places.map(place => cell(place, fault))])])
+  return grid([[way, ...places], ...faults.map(fault => [fault, ...places.map(place => cell(place, fault))])])
 }
 
-/** What the names of rows and columns mean, and why some cells cannot be. */
-export function legend(places: readonly PlaceName[], faults: readonly FaultName[]): string {
-  const width = Math.max(...[...places, ...faults].map(name => name.length))
+/** What the names of tables, rows and columns mean, and why some cells cannot be. */
+export function legend(places: readonly PlaceName[], faults: readonly FaultName[], ways: readonly FaultWayName[]): string {
+  const width = Math.max(...[...places, ...faults, ...ways].map(name => name.length))
   const lines = [
+    ...ways.map(name => `${name.padEnd(width)}  ${WAYS[name].legend}`),
+    '',
     ...places.map(name => `${name.padEnd(width)}  ${PLACE_LEGEND[name]}`),
     '',
     ...faults.map(name => `${name.padEnd(width)}  ${FAULTS[name].legend}`),
   ]
-  const why = new Map<string, string[]>()
-  for (const fault of faults)
-    for (const place of places) {
-      const reason = impossible(PLACES[place], FAULTS[fault])
-      if (reason !== undefined) why.set(reason, [...(why.get(reason) ?? []), `${fault} at ${place}`])
+  const without = new Map<string, FaultWayName[]>()
+  for (const way of ways)
+    for (const fault of faults) {
+      const reasons = new Map<string, PlaceName[]>()
+      for (const place of places) {
+        const reason = impossible(PLACES[place], FAULTS[fault], WAYS[way])
+        if (reason !== undefined) reasons.set(reason, [...(reasons.get(reason) ?? []), place])
+      }
+      for (const [reason, those] of reasons) {
+        const line = `–  ${reason}: ${fault} at ${those.join(', ')}`
+        without.set(line, [...(without.get(line) ?? []), way])
+      }
     }
-  for (const [reason, cells] of why) lines.push('', `–  ${reason}: ${cells.join(', ')}`)
+  if (without.size > 0) lines.push('')
+  for (const [line, those] of without) lines.push(those.length === ways.length ? line : `${line} (${those.join(', ')})`)
   return lines.join('\n')
 }

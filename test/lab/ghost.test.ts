@@ -26,7 +26,8 @@ describe('a seat that a dead host holds', { skip: noMapping, timeout: 800_000 },
   const bring = (lab: Lab, from: string): void => cpSync(dirname(from), dirname(journalOf(lab, 'client2')), { recursive: true, preserveTimestamps: true })
   const clients = ['client1', 'client2', 'client3', 'client4']
 
-  test('is refused to smbclient and to a run without the journal, and given at once to the run that has it', async () => {
+  /** Returns how long the run with the journal took to get the seat, ms. */
+  async function powerCut(): Promise<number> {
     await using lab = await startLab({ clients })
     const journal = journalOf(lab)
     await afterPowerCut(lab)
@@ -39,9 +40,17 @@ describe('a seat that a dead host holds', { skip: noMapping, timeout: 800_000 },
     const { code, stdout, stderr, receipt } = await nbtrunReceipt(lab, ['/bin/echo', 'has it'], { share: '//srv/cad', client: 'client2' })
     assert.deepEqual([code, stdout, stderr, ghost.length], [0, 'has it\n', '', 1])
     const seat = receipt.steps.find(({ name }) => name === 'share cad')
-    assert.ok(seat !== undefined && seat.ok && seat.atMs + seat.ms < 20_000, JSON.stringify(receipt.steps))
+    assert.ok(seat?.ok === true, JSON.stringify(receipt.steps))
     await lab.server().untilSessions(0)
     assert.deepEqual(entries(lab, 'client2'), [])
+    return seat.atMs + seat.ms
+  }
+
+  test('is refused to smbclient and to a run without the journal, and given within 2 s to the run that has it', async () => {
+    const took: number[] = []
+    // a machine that is busy with something else may be late, but not always
+    while (took.length < 3 && !took.some(ms => ms < 2000)) took.push(await powerCut())
+    assert.ok(took.at(-1)! < 2000, `${took.join(', ')} ms`)
   })
 
   test('nbtrun reap gives it back with the credentials of its user, and says so without', async () => {

@@ -21,6 +21,7 @@ const GROUPS = {
   capture: { tshark: 'tshark', dumpcap: 'tshark' },
   terminal: { python3: 'python3' },
   processes: { ps: 'procps' },
+  calls: { strace: 'strace' },
   fuse3: { fusermount3: 'fuse3' },
   nbtscan: { nbtscan: 'nbtscan' },
   wine: { wine: 'wine', wine64: 'wine64' },

@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetchKoffi, fetchNode, NODE } from '../../scripts/package/registry.ts'
 import { pause } from '../../src/base/time.ts'
+import { enter, type Host } from './host.ts'
 import { TOOL_PATH } from './packages.ts'
 import { Terminal } from './terminal.ts'
 import { wineEnv } from './windows.ts'
@@ -38,9 +39,12 @@ export class WindowsNode {
   readonly network = join(this.folder, 'network')
   readonly env: Readonly<Record<string, string>>
   readonly #prefix = join(this.folder, 'prefix')
+  readonly #host: Host | undefined
   #runs = 0
 
-  constructor() {
+  /** `host`: the machine whose network it is on; this one unless told. */
+  constructor(host?: Host) {
+    this.#host = host
     const wine = wineEnv(this.#prefix)
     this.env = {
       ...wine,
@@ -84,7 +88,7 @@ export class WindowsNode {
     // letters, logon sessions and the desktop last as long as the wineserver: one program keeps it
     const program = windowsPath(this.path('srv/app/launcher.exe'))
     const words = [program, '/desktop', `/write:${windowsPath(this.path('kept'))}:x`, `/await:${windowsPath(this.path('over'))}`]
-    spawn('wine', words, { env: this.env, stdio: 'ignore' })
+    this.#spawn(['wine', ...words], { env: this.env, stdio: 'ignore' })
     await until('a program under Wine', () => existsSync(this.path('kept')))
   }
 
@@ -123,7 +127,7 @@ export class WindowsNode {
     const [out, err] = ['out', 'err'].map(name => join(this.folder, `${name}-${++this.#runs}`)) as [string, string]
     const node = windowsPath(join(this.folder, 'app', 'node.exe'))
     const [to, errors] = [openSync(out, 'w'), openSync(err, 'w')]
-    const child = spawn('wine', [node, ...words], { env: { ...this.env, ...env }, cwd: this.folder, stdio: ['ignore', to, errors] })
+    const child = this.#spawn(['wine', node, ...words], { env: { ...this.env, ...env }, stdio: ['ignore', to, errors] })
     closeSync(to)
     closeSync(errors)
     const ran = (async (): Promise<Ran> => {
@@ -185,12 +189,17 @@ export class WindowsNode {
   }
 
   async #wine(words: readonly string[]): Promise<void> {
-    await once(spawn(words[0]!, words.slice(1), { env: this.env, stdio: 'ignore' }), 'exit')
+    await once(this.#spawn(words, { env: this.env, stdio: 'ignore' }), 'exit')
+  }
+
+  #spawn(words: readonly string[], options: SpawnOptions): ChildProcess {
+    const [file = '', ...args] = [...(this.#host === undefined ? [] : enter(this.#host, { cwd: this.folder })), ...words]
+    return spawn(file, args, { ...options, cwd: this.folder })
   }
 
   async dispose(): Promise<void> {
     writeFileSync(this.path('over'), '')
-    const waiting = spawn('wineserver', ['--wait'], { env: this.env, stdio: 'ignore', timeout: LONG_MS })
+    const waiting = this.#spawn(['wineserver', '--wait'], { env: this.env, stdio: 'ignore', timeout: LONG_MS })
     const [code] = (await once(waiting, 'exit')) as [number | null]
     if (code !== 0) await this.#wine(['wineserver', '--kill=9']) // of this prefix alone
     rmSync(this.folder, { recursive: true, force: true })

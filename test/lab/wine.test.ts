@@ -133,4 +133,25 @@ describe('a share is a network drive to a Windows program', { skip: noWine, time
     assert.deepEqual(prefix(), untouched)
     await nothingLeft(lab)
   })
+
+  test('that a live run has is not touched when a killed one is reaped that had the letter before it', async () => {
+    const seat: Call = { share: '//srv/cad=P:', options: ['--kill-after', '0'] }
+    await compileExe('drive.c', join(lab.server().diskPath('cad'), 'drive.exe'))
+    const first = lab.spawn('client1', words(lab, ['drive.exe', 'lock', 'P:\\first'], seat), { env })
+    await said(first, 'locked')
+    const waits = ['--wait', '2m', '--events', 'fd:1']
+    const second = lab.spawn('client1', words(lab, ['drive.exe', 'lock', 'P:\\second'], { ...seat, options: waits }), { env })
+    await said(second, '"queued"')
+    process.kill(first.pid!, 'SIGKILL')
+    await said(second, 'locked')
+    await first
+    const has = prefix()
+    const { stdout } = await lab.run('client1', ['nbtrun', 'reap'])
+    assert.match(stdout, /^run [0-9a-f]{8} is dead/)
+    assert.deepEqual(prefix(), has)
+    second.stdin?.end('\n')
+    assert.equal((await second).exitCode, 42)
+    assert.deepEqual(prefix(), untouched)
+    await nothingLeft(lab)
+  })
 })

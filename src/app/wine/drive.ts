@@ -22,6 +22,14 @@ export interface DriveChange {
   readonly typeBefore: string | null
 }
 
+/** Drives of a prefix that other runs have. */
+export interface OtherDrives {
+  /** Of runs that live, or that are not proven dead. */
+  readonly living: readonly DriveChange[]
+  /** Of dead runs, not given back yet. */
+  readonly left: readonly DriveChange[]
+}
+
 export interface DriveWish {
   readonly prefix: string
   /** `P:`; undefined for the first free. */
@@ -29,8 +37,7 @@ export interface DriveWish {
   /** `srv`, `app`, and the folders below, as `\\srv\app\folder` is written. */
   readonly unc: readonly string[]
   readonly point: string
-  /** Drives of the prefix that other runs, which live, have now. */
-  readonly others: () => readonly DriveChange[]
+  readonly others: () => OtherDrives
   /** Told of the change before it is made. */
   readonly note: (change: DriveChange) => void
 }
@@ -50,28 +57,31 @@ const FREE = Array.from('fghijklmnopqrstuvwxyde', letter => `${letter}:`)
 export function takeDrive(wish: DriveWish): Promise<DriveChange> {
   const { prefix, drive, point, note } = wish
   return alone(prefix, async () => {
-    const others = wish.others()
+    const { living, left } = wish.others()
     const devices = join(prefix, 'dosdevices')
-    const letter = drive === undefined ? firstFree(prefix, devices) : requireFree(drive.toLowerCase(), prefix, others)
+    const letter = drive === undefined ? firstFree(prefix, devices) : requireFree(drive.toLowerCase(), prefix, living)
     const unc = uncFor(devices, wish.unc)
-    const uncBefore = unc === null ? null : readLink(join(devices, unc))
-    // another run's link is not what was there before nbtrun
-    const sharer = others.find(other => other.unc === unc && other.point === uncBefore)
+    // what another run made, be it dead, is not what was there before nbtrun: that is what the other one found
+    const letterThere = readLink(join(devices, letter))
+    const maker = left.find(other => other.letter === letter && targetOf(other) === letterThere)
+    const uncThere = unc === null ? null : readLink(join(devices, unc))
+    const sharer = [...living, ...left].find(other => other.unc === unc && other.point === uncThere)
     const served = (await wineserverOf(prefix)) !== undefined // it has the registry, and knows its drives by now
     const system = served ? '' : readSystem(prefix)
-    const typeBefore = served ? null : driveType(system, letter)
+    const typeThere = served ? null : driveType(system, letter)
+    const typeOf = left.find(other => other.letter === letter && other.typed && (served || typeThere === NETWORK))
     const change: DriveChange = {
       prefix,
       letter,
       unc,
       point,
-      typed: !served && typeBefore !== NETWORK,
-      letterBefore: readLink(join(devices, letter)),
-      uncBefore: sharer === undefined ? uncBefore : sharer.uncBefore,
-      typeBefore,
+      typed: typeOf !== undefined || (!served && typeThere !== NETWORK),
+      letterBefore: maker === undefined ? letterThere : maker.letterBefore,
+      uncBefore: sharer === undefined ? uncThere : sharer.uncBefore,
+      typeBefore: typeOf === undefined ? typeThere : typeOf.typeBefore,
     }
     note(change)
-    if (change.typed) writeSystem(prefix, withDriveType(system, letter, NETWORK))
+    if (!served && typeThere !== NETWORK) writeSystem(prefix, withDriveType(system, letter, NETWORK))
     if (unc !== null) {
       mkdirSync(dirname(join(devices, unc)), { recursive: true, mode: 0o755 })
       putLink(join(devices, unc), point)
@@ -92,21 +102,23 @@ function targetOf({ unc, point }: DriveChange): string {
 }
 
 /**
- * Puts back what was there, unless somebody changed it since: that stays. `others`: drives of the prefix that runs have which live. Throws what could not be
- * done; what is done then is found done the next time.
+ * Puts back what was there, unless somebody changed it since, or another run has it now: that stays, and a live run's end puts the same back. Throws what could
+ * not be done; what is done then is found done the next time.
  */
-export async function giveDriveBack(change: DriveChange, others: () => readonly DriveChange[], tool: WineTool, signal: AbortSignal): Promise<void> {
+export async function giveDriveBack(change: DriveChange, others: () => OtherDrives, tool: WineTool, signal: AbortSignal): Promise<void> {
   const { prefix, letter, unc, point } = change
   if (!existsSync(prefix)) return // with all that was in it
   await alone(prefix, async () => {
     const devices = join(prefix, 'dosdevices')
-    if (readLink(join(devices, letter)) === targetOf(change)) putLink(join(devices, letter), change.letterBefore)
+    const { living } = others()
+    const isTaken = living.some(other => other.letter === letter)
+    if (!isTaken && readLink(join(devices, letter)) === targetOf(change)) putLink(join(devices, letter), change.letterBefore)
     if (unc !== null) {
-      const sharer = others().find(other => other.unc === unc)
+      const sharer = living.find(other => other.unc === unc)
       if (readLink(join(devices, unc)) === point) putLink(join(devices, unc), sharer?.point ?? change.uncBefore)
       removeEmpty(devices, dirname(unc))
     }
-    if (change.typed) await restoreType(change, tool, signal)
+    if (!isTaken && change.typed) await restoreType(change, tool, signal)
   })
 }
 
@@ -128,10 +140,10 @@ function firstFree(prefix: string, devices: string): string {
   return free
 }
 
-function requireFree(letter: string, prefix: string, others: readonly DriveChange[]): string {
+function requireFree(letter: string, prefix: string, living: readonly DriveChange[]): string {
   const drive = letter.toUpperCase()
   if (letter === 'c:' || letter === 'z:') throw new NbtrunError('POINT_UNUSABLE', `drive ${drive} is Wine's own`, { hint: 'name another letter' })
-  if (others.some(other => other.letter === letter))
+  if (living.some(other => other.letter === letter))
     throw new NbtrunError('POINT_UNUSABLE', `drive ${drive} of ${prefix} is another run's`, { hint: 'name another letter, or none for the first free' })
   return letter
 }

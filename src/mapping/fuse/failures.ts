@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
-import { errnoOf, NbtrunError } from '../../base/errors.ts'
+import { errnoOf, NbtrunError, outOfDescriptors } from '../../base/errors.ts'
 
 /**
  * Why a way of mapping is closed here: the kernel has no FUSE; this user may not open its device; no user namespace; no descriptor can be taken from another
@@ -23,8 +23,14 @@ export function requireFuse(): void {
   }
 }
 
+/** A tool that could not be started. */
+export function notStarted(cause: Error): NbtrunError {
+  return outOfDescriptors(cause) ?? failureOf(cause.message)
+}
+
 /** What a way failed of, told from what its tools wrote on stderr. */
 export function failureOf(said: string): NbtrunError {
+  if (/Too many open files/.test(said)) return new NbtrunError('OUT_OF_DESCRIPTORS', 'too many files are open (EMFILE)')
   const line = said.trim().split('\n').at(-1) ?? ''
   if (/unrecognized option|invalid option|unknown option|bad usage/.test(said))
     return impossible('tools', `this system's tools are too old for a private mapping (${line})`, 'util-linux 2.36 is needed')

@@ -100,7 +100,6 @@ export class Handles {
   readonly #releasing = new Set<Promise<void>>()
   readonly #closing = new Set<Promise<void>>()
   #lastFh = 0
-  #ending = false
   #silenceTold = false
 
   constructor(nodes: Nodes, warn: (message: string) => void) {
@@ -162,6 +161,7 @@ export class Handles {
   /** Closes what nobody got to use, or nobody uses any more. */
   async close(file: OpenFile, name: string): Promise<void> {
     const end = await file.close()
+    if (end.how === 'clean') this.#silenceTold = false
     if (end.how !== 'forced') return
     const error = end.error === undefined ? undefined : asError(end.error)
     this.#complain(`closing ${name}: ${error?.message ?? end.why}`, error)
@@ -172,9 +172,9 @@ export class Handles {
     this.#complain(error.line, error)
   }
 
-  /** In the end a silent server is told once: it would be the same of every file. */
+  /** A silent server is told once until it answers again: it would be the same of every file. */
   #complain(line: string, error: NbtrunError | undefined): void {
-    if (this.#ending && error?.code === 'TIMED_OUT') {
+    if (error?.code === 'TIMED_OUT') {
       if (this.#silenceTold) return
       this.#silenceTold = true
     }
@@ -188,7 +188,6 @@ export class Handles {
 
   /** Closes everything; resolves when all of it was acknowledged. */
   async releaseAll(): Promise<void> {
-    this.#ending = true
     for (const handle of this.#files.values()) handle.node.locks?.abandon()
     for (const handle of this.#files.values()) void this.releaseFile(handle)
     for (const handle of this.#directories.values()) void this.releaseDirectory(handle)

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { NbtrunError } from '../../base/errors.ts'
 import { deferred } from '../../base/time.ts'
-import { failureOf } from './failures.ts'
+import { failureOf, notStarted } from './failures.ts'
 
 export interface HelperOptions {
   /** Further sockets, from descriptor 4 on. */
@@ -74,7 +74,7 @@ export class Helper {
     countHelper(child)
     if (descriptor !== undefined) closeSync(descriptor)
     return new Promise((resolve, reject) => {
-      child.once('error', cause => reject(failureOf(cause.message)))
+      child.once('error', cause => reject(notStarted(cause)))
       if (child.pid === undefined) return // and then, where descriptors are lacking, it has no streams either
       const [control, ...others] = child.stdio.slice(3).filter(stream => stream instanceof Socket)
       if (control !== undefined) resolve(new Helper(child, child.pid, control, others))

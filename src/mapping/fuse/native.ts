@@ -1,4 +1,6 @@
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { constants, devNull } from 'node:os'
+import { type NbtrunError, outOfDescriptors } from '../../base/errors.ts'
 import { impossible } from './failures.ts'
 
 // The same numbers on every architecture: both are younger than the common system call table.
@@ -42,7 +44,7 @@ export function loadNative(): Promise<Native> {
 
 async function load(): Promise<Native> {
   const { default: koffi } = await import('koffi').catch((cause: unknown) => {
-    throw impossible('ffi', 'the package koffi does not load', 'npm install koffi', cause)
+    throw outOfDescriptors(cause) ?? noDescriptorLeft() ?? impossible('ffi', 'the package koffi does not load', 'npm install koffi', cause)
   })
   const libc = koffi.load(null)
   const call = (doing: string, prototype: string): ((...words: unknown[]) => number) => {
@@ -52,7 +54,9 @@ async function load(): Promise<Native> {
       if (typeof result === 'number' && result >= 0) return result
       const errno = koffi.errno()
       const hint = doing.startsWith('pidfd') ? 'private mappings need Linux 5.6 and kernel.yama.ptrace_scope below 3, or no koffi' : undefined
-      throw impossible('ffi', `the kernel refused ${doing} (errno ${errno})`, hint, new Error(`${doing}: errno ${errno}`))
+      const name = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0]
+      const cause = Object.assign(new Error(`${doing}: errno ${errno}`), { code: name })
+      throw outOfDescriptors(cause) ?? impossible('ffi', `the kernel refused ${doing} (errno ${errno})`, hint, cause)
     }
   }
   const syscall = 'long syscall(long number, long a, long b, long c)'
@@ -94,5 +98,15 @@ async function load(): Promise<Native> {
     becomeSubreaper: () => void prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
     hideMemory: () => void prctl(PR_SET_DUMPABLE, 0, 0, 0, 0),
     bury: pid => void waitpid(pid, null, WNOHANG),
+  }
+}
+
+/** A loader that tries several places says of none why: whether another file can be opened. */
+function noDescriptorLeft(): NbtrunError | undefined {
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return undefined
+  } catch (thrown) {
+    return outOfDescriptors(thrown)
   }
 }

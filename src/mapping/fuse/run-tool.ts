@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { failureOf } from './failures.ts'
+import { failureOf, notStarted } from './failures.ts'
 import { countHelper, HELPER_ENV, type HelperOptions } from './helper.ts'
 
 export interface ToolOptions {
@@ -19,7 +19,7 @@ export function runTool(words: readonly string[], { complaints = 'pipe', descrip
     said = (said + text).slice(-4096)
   })
   return new Promise((resolve, reject) => {
-    child.once('error', cause => reject(failureOf(cause.message)))
+    child.once('error', cause => reject(notStarted(cause)))
     child.once('close', code => (code === 0 ? resolve() : reject(failureOf(said))))
   })
 }

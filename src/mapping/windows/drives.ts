@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { NbtrunError } from '../../base/errors.ts'
 import type { Mapping } from '../mapping.ts'
-import { explain, isLetterTaken } from './errors.ts'
+import { explainOn, isLetterTaken } from './errors.ts'
 import { type Book, Held } from './held.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { Login, Network } from './network.ts'
@@ -22,6 +22,8 @@ export interface DriveOptions {
   /** Take them away under whoever has files open. */
   readonly force: boolean
   readonly hurried?: AbortSignal | undefined
+  /** Told of each, as soon as it is there. */
+  readonly taken?: ((held: Held) => Promise<void>) | undefined
 }
 
 export interface Drives extends Mapping {
@@ -30,7 +32,7 @@ export interface Drives extends Mapping {
 }
 
 /** Connects every share by Windows' own client. On failure those before it are given back. Throws the typed error of what Windows answered. */
-export async function openDrives({ network, book, wanted, lifetime, force, hurried }: DriveOptions): Promise<Drives> {
+export async function openDrives({ network, book, wanted, lifetime, force, hurried, taken }: DriveOptions): Promise<Drives> {
   const held: Held[] = []
   let ending: Promise<string> | undefined
   const end = async (): Promise<string> => {
@@ -49,7 +51,11 @@ export async function openDrives({ network, book, wanted, lifetime, force, hurri
     return how.join(', ')
   }
   try {
-    for (const one of wanted) held.push(await connect(network, book, one))
+    for (const one of wanted) {
+      const connected = await connect(network, book, one)
+      held.push(connected)
+      await taken?.(connected)
+    }
   } catch (thrown) {
     await end().catch(() => {}) // what failed first is told; what stays is in the book
     throw thrown
@@ -74,7 +80,7 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
     try {
       return await take(device)
     } catch (thrown) {
-      throw await failure(network, thrown, device, remote)
+      throw await explainOn(network, thrown, { device, remote })
     }
   }
   for (const letter of LETTERS) {
@@ -83,7 +89,7 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
       return await take(letter)
     } catch (thrown) {
       // a letter without a disk in it is not seen, and one that is remembered not either
-      if (!isLetterTaken(thrown)) throw await failure(network, thrown, letter, remote)
+      if (!isLetterTaken(thrown)) throw await explainOn(network, thrown, { device: letter, remote })
     }
   }
   throw new NbtrunError('POINT_UNUSABLE', `no letter is free for ${remote}`, { hint: 'give one back with net use X: /delete, or use --mapping unc' })
@@ -91,7 +97,3 @@ async function connect(network: Network, book: Book, { remote, device, login }: 
 
 /** Windows gives letters from the end, too. */
 const LETTERS = Array.from('ZYXWVUTSRQPONMLKJIHGFED', letter => `${letter}:`)
-
-async function failure(network: Network, thrown: unknown, device: string, remote: string): Promise<NbtrunError> {
-  return explain(thrown, { device, remote }, await network.connections().catch(() => []))
-}

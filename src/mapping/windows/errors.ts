@@ -1,5 +1,6 @@
+import { isIP } from 'node:net'
 import { asError, type Code, type ErrorDetails, NbtrunError } from '../../base/errors.ts'
-import { type Connection, WindowsError } from './network.ts'
+import { type Connection, type Network, WindowsError } from './network.ts'
 
 /** winerror.h, lmerr.h: numbers that decide what is done next. */
 export const ERROR = { alreadyAssigned: 85, remembered: 1202, conflict: 1219, notConnected: 2250, extended: 1208 } as const
@@ -82,8 +83,20 @@ const ROWS: Readonly<Record<number, Row>> = {
 /** Every number with a meaning of its own. */
 export const NUMBERS: readonly number[] = [...Object.keys(ROWS).map(Number), ERROR.alreadyAssigned, ERROR.remembered, ERROR.conflict]
 
+/** A connection of this logon session, and in whose name it was made, where that is known. */
+type Other = Connection & { readonly user?: string | undefined }
+
+/** The same with what Windows says about the others. */
+export async function explainOn(network: Network, thrown: unknown, connection: Connection): Promise<NbtrunError> {
+  const others = await network.connections().catch(() => [])
+  if (!(thrown instanceof WindowsError) || thrown.number !== ERROR.conflict) return explain(thrown, connection, others)
+  const userOf = (other: Connection): Promise<string | undefined> => network.userOf(other).catch(() => undefined)
+  const same = others.filter(({ remote }) => sameText(serverOf(remote), serverOf(connection.remote)))
+  return explain(thrown, connection, await Promise.all(same.map(async other => ({ ...other, user: await userOf(other) }))))
+}
+
 /** Why a connection could not be made. `others`: the connections of this logon session. */
-export function explain(thrown: unknown, { device, remote }: Connection, others: readonly Connection[] = []): NbtrunError {
+export function explain(thrown: unknown, { device, remote }: Connection, others: readonly Other[] = []): NbtrunError {
   if (!(thrown instanceof WindowsError)) return asError(thrown)
   const { number, detail } = thrown
   const says = detail === '' ? '' : `: ${detail}`
@@ -103,15 +116,14 @@ export function explain(thrown: unknown, { device, remote }: Connection, others:
 }
 
 /** Windows has one user a server name: a second one is refused, under another name of the same server it is a session of its own. */
-function conflict(remote: string, others: readonly Connection[]): [what: string, hint: string] {
+function conflict(remote: string, others: readonly Other[]): [what: string, hint: string] {
   const server = serverOf(remote)
-  const held = others
-    .filter(other => sameText(serverOf(other.remote), server))
-    .map(other => (other.device === '' ? other.remote : `${other.device} ${other.remote}`))
-  const who = held.length === 0 ? 'a program of this user' : held.join(', ')
-  const other = server.includes('.') ? 'its address, or an alias,' : 'its full name (server.domain) or its address'
+  const held = others.filter(other => sameText(serverOf(other.remote), server))
+  const who = held.length === 0 ? 'a program of this user' : held.map(other => `${other.device} ${other.remote}`.trim()).join(', ')
+  const user = held.find(other => other.user !== undefined)?.user ?? 'another user'
+  const other = isIP(server) !== 0 ? 'its name' : server.includes('.') ? 'its address, or an alias,' : 'its full name (server.domain) or its address'
   return [
-    `${server} is connected as another user already, by ${who}`,
+    `${server} is connected as ${user} already, by ${who}`,
     `name the server by ${other}: that is a session of its own; or log in as the user who is connected; nothing of others is ended`,
   ]
 }

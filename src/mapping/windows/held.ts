@@ -1,15 +1,19 @@
 import { NbtrunError } from '../../base/errors.ts'
 import { now, pause } from '../../base/time.ts'
-import { explain, isInUse, sameText } from './errors.ts'
-import type { Connection, Login, Network } from './network.ts'
+import { ERROR, explain, isInUse, sameText } from './errors.ts'
+import { type Connection, type Login, type Network, WindowsError } from './network.ts'
 
 /** Where it is written down what this run has, and what others have. */
 export interface Book {
-  /** It is about to be taken. `made`: by nbtrun, so that the last run which has it ends it. */
-  taking(connection: Connection, made: boolean): void
+  /** While no other run of this user looks or writes. */
+  alone<T>(work: () => Promise<T>): Promise<T>
+  /** It is about to be taken. `made`: when nbtrun first made it, ms since 1970, so that the last run which has it ends it; undefined where others did. */
+  taking(connection: Connection, made: number | undefined): void
   gone(connection: Connection): void
-  /** Whether another run that lives has it, and whether runs made it. */
-  others(connection: Connection): 'nobody' | 'made' | 'used'
+  /** When another run made it, be it one that died and whose things were not given back yet; undefined where none did. */
+  made(connection: Connection): number | undefined
+  /** Whether another run that lives has it. */
+  isUsed(connection: Connection): boolean
 }
 
 /** How long open files are waited for, ms, and how often it is tried. */
@@ -29,27 +33,36 @@ export class Held {
   readonly connection: Connection
   readonly #network: Network
   readonly #book: Book
-  readonly #made: boolean
+  /** When a run first made it, ms since 1970; undefined where it was there before nbtrun. */
+  readonly made: number | undefined
 
-  private constructor(network: Network, book: Book, connection: Connection, made: boolean) {
+  private constructor(network: Network, book: Book, connection: Connection, made: number | undefined) {
     this.#network = network
     this.#book = book
     this.connection = connection
-    this.#made = made
+    this.made = made
   }
 
   /** Connects. Throws what `connect` throws; nothing is held then. */
   static async take(network: Network, book: Book, connection: Connection, login: Login | undefined): Promise<Held> {
-    const wasThere = connection.device === '' && isAmong(await network.connections(), connection)
-    const made = !wasThere || book.others(connection) === 'made'
-    book.taking(connection, made)
+    // whoever ends meanwhile finds it written down, and leaves it; connecting itself may take long, and keeps nobody
+    const made = await book.alone(async () => {
+      const there = await network.connections()
+      // a letter that others have is never ours, also where this run dies before Windows has said so
+      if (connection.device !== '' && there.some(({ device }) => sameText(device, connection.device)))
+        throw new WindowsError(ERROR.alreadyAssigned, 'WNetAddConnection2')
+      const first = isAmong(there, connection) ? book.made(connection) : Date.now()
+      book.taking(connection, first)
+      return first
+    })
+    const held = new Held(network, book, connection, made)
     try {
       await network.connect(connection, login)
     } catch (thrown) {
-      book.gone(connection)
+      await held.#forget()
       throw thrown
     }
-    return new Held(network, book, connection, made)
+    return held
   }
 
   /**
@@ -57,25 +70,11 @@ export class Held {
    * not let go.
    */
   async end({ force, hurried }: EndOptions): Promise<string> {
-    const { connection } = this
-    const others = connection.device === '' ? this.#book.others(connection) : 'nobody'
-    if (others !== 'nobody' || !this.#made) {
-      this.#book.gone(connection)
-      return this.#made ? 'left to another run' : 'was there before'
-    }
-    await this.#cancel(force, hurried)
-    for (let i = 1; connection.device === '' && i < MOST_COUNTED && isAmong(await this.#network.connections(), connection); i++)
-      await this.#cancel(force, hurried)
-    this.#book.gone(connection)
-    return 'cancelled'
-  }
-
-  async #cancel(force: boolean, hurried: AbortSignal | undefined): Promise<void> {
     const { device, remote } = this.connection
     const name = device === '' ? remote : device
     for (const dueAt = now() + IN_USE.ms; ; ) {
       try {
-        return await this.#network.cancel(this.connection, force)
+        return await this.#book.alone(() => this.#giveBack(force))
       } catch (thrown) {
         if (!isInUse(thrown)) {
           const { message } = explain(thrown, this.connection)
@@ -89,6 +88,39 @@ export class Held {
       }
     }
   }
+
+  async #giveBack(force: boolean): Promise<string> {
+    const { connection } = this
+    if (this.made === undefined || this.#isShared()) {
+      this.#book.gone(connection)
+      return this.made === undefined ? 'was there before' : 'left to another run'
+    }
+    await letGo(this.#network, connection, force)
+    this.#book.gone(connection)
+    return 'cancelled'
+  }
+
+  /** It was not to be had. What another run has left to this one meanwhile is given back; a letter that is there is somebody else's. */
+  async #forget(): Promise<void> {
+    const { connection } = this
+    try {
+      await this.#book.alone(async () => {
+        const isLeft = connection.device === '' && this.made !== undefined && !this.#isShared() && isAmong(await this.#network.connections(), connection)
+        if (isLeft) await letGo(this.#network, connection, false)
+      })
+    } catch {} // why it was not to be had is told
+    this.#book.gone(connection)
+  }
+
+  #isShared(): boolean {
+    return this.connection.device === '' && this.#book.isUsed(this.connection)
+  }
+}
+
+/** Ends it, also where it was connected more than once. Throws a WindowsError. */
+export async function letGo(network: Network, connection: Connection, force: boolean): Promise<void> {
+  await network.cancel(connection, force)
+  for (let i = 1; connection.device === '' && i < MOST_COUNTED && isAmong(await network.connections(), connection); i++) await network.cancel(connection, force)
 }
 
 /** Where it is what its own line says, not merely a letter of that name. */

@@ -1,7 +1,7 @@
 import { NbtrunError } from '../../base/errors.ts'
 import type { Fate } from '../leftovers.ts'
 import { explain, isInUse } from './errors.ts'
-import { isAmong } from './held.ts'
+import { isAmong, letGo } from './held.ts'
 import { openNetwork } from './open.ts'
 import type { Connection } from './network.ts'
 
@@ -11,7 +11,7 @@ export async function endConnection(connection: Connection): Promise<Fate> {
   try {
     const network = await openNetwork(process.env)
     if (!isAmong(await network.connections(), connection)) return { gone: true, found: false }
-    await network.cancel(connection, false)
+    await letGo(network, connection, false)
     return { gone: true, found: true }
   } catch (thrown) {
     const name = device === '' ? remote : device

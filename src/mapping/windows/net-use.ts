@@ -48,6 +48,7 @@ export function netUse(env: Readonly<Record<string, string | undefined>>): Netwo
     async connections() {
       return parseNetUse(await use([]))
     },
+    userOf: async () => undefined,
   }
 }
 

@@ -26,6 +26,8 @@ export interface Network {
   cancel(connection: Connection, force: boolean): Promise<void>
   /** All of this logon session, whoever made them. */
   connections(): Promise<readonly Connection[]>
+  /** In whose name a connection was made; undefined where that is not told. */
+  userOf(connection: Connection): Promise<string | undefined>
 }
 
 /** A number of winerror.h or lmerr.h, and which call gave it. */

@@ -11,6 +11,8 @@ const RESOURCETYPE_DISK = 1
 const RESOURCE_CONNECTED = 1
 const NO_MORE_ITEMS = 259
 const MORE_DATA = 234
+/** Of a user with a domain, characters. */
+const MAX_USER = 1024
 
 /** NETRESOURCEW: four DWORDs, then pointers to local name, remote name, comment and provider. */
 const RESOURCE = { size: 48, type: 4, local: 16, remote: 24 } as const
@@ -23,6 +25,7 @@ export function wnet(koffi: Koffi): Network {
   const openEnum = mpr.func('uint32_t WNetOpenEnumW(uint32_t scope, uint32_t type, uint32_t usage, void *resource, void *handle)')
   const enumResource = mpr.func('uint32_t WNetEnumResourceW(int64_t handle, void *count, void *buffer, void *size)')
   const closeEnum = mpr.func('uint32_t WNetCloseEnum(int64_t handle)')
+  const getUser = mpr.func('uint32_t WNetGetUserW(str16 name, void *user, void *length)')
   const lastError = mpr.func('uint32_t WNetGetLastErrorW(void *error, void *text, uint32_t size, void *provider, uint32_t providerSize)')
 
   const call = (native: typeof add, ...words: unknown[]): Promise<number> =>
@@ -60,6 +63,11 @@ export function wnet(koffi: Koffi): Network {
     async cancel({ device, remote }, force) {
       const number = await call(cancel, device === '' ? remote : device, 0, force ? 1 : 0)
       if (number !== ERROR.notConnected) check(number, 'WNetCancelConnection2')
+    },
+    async userOf({ device, remote }) {
+      const [user, length] = [Buffer.alloc(2 * MAX_USER), Buffer.alloc(4)]
+      length.writeUInt32LE(MAX_USER)
+      return (await call(getUser, device === '' ? remote : device, user, length)) === 0 ? untilNul(user) || undefined : undefined
     },
     async connections() {
       const handle = Buffer.alloc(8)

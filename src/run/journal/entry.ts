@@ -72,6 +72,8 @@ export interface ConnectionLine {
   readonly remote: string
   /** By nbtrun: the last run that has it ends it. */
   readonly made: boolean
+  /** When the first run made it, ms since 1970. */
+  readonly since?: number
 }
 
 /** The first line. */

@@ -136,8 +136,10 @@ export class Journal {
     this.#giveAll('mount')
   }
 
-  connection(device: string, remote: string, made: boolean): void {
-    this.#take({ what: 'connection', device, remote, made }, `connection ${device} ${remote}`)
+  /** `since`: when a run of nbtrun made it, ms since 1970; undefined where it was there before. */
+  connection(device: string, remote: string, since: number | undefined): void {
+    const made = since === undefined ? { made: false } : { made: true, since }
+    this.#take({ what: 'connection', device, remote, ...made }, `connection ${device} ${remote}`)
   }
 
   connectionGone(device: string, remote: string): void {

@@ -1,7 +1,7 @@
 import type { Scope } from '../../base/scope.ts'
 import { loadNative } from '../../mapping/windows/native.ts'
 import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
-import { explain, sameText } from '../../mapping/windows/errors.ts'
+import { explainOn, serverOf } from '../../mapping/windows/errors.ts'
 import { type Book, Held } from '../../mapping/windows/held.ts'
 import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
 import type { Connection, Login, Network } from '../../mapping/windows/network.ts'
@@ -13,11 +13,13 @@ import { type Share, uncOf } from '../../profile/share.ts'
 import type { RunIo } from '../events.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Names } from '../names.ts'
-import { connectionsOf } from '../reap.ts'
 import type { ShareReceipt } from '../receipt.ts'
 import type { Record } from '../record.ts'
 import { patiently } from '../seats.ts'
 import { guard } from './guardian.ts'
+import { bookOf } from './book.ts'
+import type { Lingering } from './lingering.ts'
+import { usesOwnClient } from './own-client.ts'
 
 /** Waiting for open files, and Windows' own goodbyes, ms. */
 const MAPPING_MS = 4500
@@ -32,6 +34,8 @@ export interface TakeOptions {
   readonly cancelled: AbortSignal
   /** Aborted when the teardown is cut short. */
   readonly hurried: AbortSignal
+  /** Whoever asks for the sessions afterwards. */
+  readonly lingering: Lingering | undefined
 }
 
 /** A mapping that knows where it keeps the program and all it starts. */
@@ -40,13 +44,8 @@ export interface Watched {
   readonly lifetime: Lifetime
 }
 
-/** With `--mapping none` our own client holds the session, as everywhere. */
-export function usesOwnClient({ mapping }: Settings): boolean {
-  return mapping === 'none'
-}
-
 /** Connects IPC$ of each server, then every share, by Windows' own client, waiting as long as `--wait` says; for `--mapping none` nothing but a job. */
-export async function takeDrives(scope: Scope, record: Record, { settings, io, journal, names, cancelled, hurried }: TakeOptions): Promise<Watched> {
+export async function takeDrives(scope: Scope, record: Record, { settings, io, journal, names, cancelled, hurried, lingering }: TakeOptions): Promise<Watched> {
   const lifetime = await openLifetime()
   if (usesOwnClient(settings)) {
     const mapping = await scope.acquire('map', 'mapping', { open: async () => noDrive(lifetime), undo: taken => taken.end(), undoMs: MAPPING_MS })
@@ -57,12 +56,16 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
   const book = bookOf(journal)
   const logins = await findLogins(settings, io.cwd, cancelled)
   await guard(scope, journal, io)
+  const met = async (held: Held): Promise<void> => {
+    const host = serverOf(held.connection.remote)
+    await lingering?.met(host, held, logins.get(host.toLowerCase()), network, journal)
+  }
   const attempt = async (): Promise<Drives> => {
     await names?.hold(scope, record, journal)
-    for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, network, book, host, logins.get(key), hurried)
+    for (const [key, { host }] of hostsOf(settings)) await connectIpc(scope, { network, book, host, login: logins.get(key), hurried, met })
     const wanted = settings.share.map(share => ({ remote: uncOf(share), device: deviceOf(share, settings), login: logins.get(share.host.toLowerCase()) }))
     return scope.acquire('map', 'mapping', {
-      open: () => openDrives({ network, book, wanted, lifetime, force: settings['wait-for'] === 'app', hurried }),
+      open: () => openDrives({ network, book, wanted, lifetime, force: settings['wait-for'] === 'app', hurried, taken: met }),
       undo: taken => taken.end(),
       undoMs: MAPPING_MS,
     })
@@ -86,15 +89,26 @@ async function openLifetime(): Promise<Lifetime> {
   return koffi === undefined ? processLifetime() : jobLifetime(koffi)
 }
 
+interface Ipc {
+  readonly network: Network
+  readonly book: Book
+  readonly host: string
+  readonly login: Login | undefined
+  readonly hurried: AbortSignal
+  readonly met: (held: Held) => Promise<void>
+}
+
 /** IPC$ comes first, and goes last, as Q153070 asks for it. A server that lets nobody there may let us into the share. */
-async function connectIpc(scope: Scope, network: Network, book: Book, host: string, login: Login | undefined, hurried: AbortSignal): Promise<void> {
+async function connectIpc(scope: Scope, { network, book, host, login, hurried, met }: Ipc): Promise<void> {
   const connection: Connection = { device: '', remote: `\\\\${host}\\IPC$` }
   await scope.acquire<Held | undefined>('connect', `IPC$ ${host}`, {
     open: async () => {
       try {
-        return await Held.take(network, book, connection, login)
+        const held = await Held.take(network, book, connection, login)
+        await met(held)
+        return held
       } catch (thrown) {
-        const error = explain(thrown, connection, await network.connections().catch(() => []))
+        const error = await explainOn(network, thrown, connection)
         if (error.code !== 'ACCESS_DENIED') throw error
         scope.note('connect', 'refused', error.message)
         return undefined
@@ -103,19 +117,6 @@ async function connectIpc(scope: Scope, network: Network, book: Book, host: stri
     undo: async taken => taken?.end({ force: true, hurried }), // no file can be open in it
     undoMs: MAPPING_MS,
   })
-}
-
-/** What is written down of it, and what other runs have. */
-function bookOf(journal: Journal): Book {
-  return {
-    taking: ({ device, remote }, made) => journal.connection(device, remote, made),
-    gone: ({ device, remote }) => journal.connectionGone(device, remote),
-    others({ device, remote }) {
-      const all = journal.place === undefined ? [] : connectionsOf(journal.place, journal.run)
-      const same = all.filter(other => sameText(other.device, device) && sameText(other.remote, remote))
-      return same.length === 0 ? 'nobody' : same.some(({ made }) => made) ? 'made' : 'used'
-    },
-  }
 }
 
 function hostsOf({ share: shares }: Settings): ReadonlyMap<string, Share> {

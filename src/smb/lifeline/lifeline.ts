@@ -28,6 +28,7 @@ const MENDABLE: ReadonlySet<Code> = new Set([
   'CALLED_NAME_REFUSED',
   'SHARE_FULL',
   'SHARE_NOT_FOUND',
+  'OUT_OF_DESCRIPTORS',
 ])
 const PAUSE_MS = { first: 100, most: 2000 }
 /** The first try to connect may take so long, the next ones twice as long each: a packet lost in a dead network is repeated by the kernel ever more rarely. */

@@ -43,6 +43,22 @@ describe('NbtrunError', () => {
 })
 
 describe('asError', () => {
+  test('finds too many open files behind whatever it was called, and says whose limit it is', () => {
+    const emfile = Object.assign(new Error('EMFILE: too many open files, open /x'), { code: 'EMFILE' })
+    const named = new NbtrunError('MAPPING_FAILED', 'the package koffi does not load', {
+      hint: 'npm install koffi',
+      cause: new Error('in between', { cause: emfile }),
+    })
+    for (const thrown of [emfile, named, new AggregateError([new Error('refused'), emfile])]) {
+      const { code, line, cause } = asError(thrown)
+      assert.deepEqual([code, cause], ['OUT_OF_DESCRIPTORS', emfile])
+      assert.match(line, /^too many files are open \(EMFILE\); .*ulimit -n/)
+    }
+    assert.match(asError(Object.assign(new Error('x'), { code: 'ENFILE' })).line, /^too many files are open on this machine \(ENFILE\); .*fs\.file-max/)
+    // the server's own shortage is not ours
+    assert.equal(asError(new NbtrunError('FILE_ERROR', 'x', { facts: { errno: 'EMFILE' } })).code, 'FILE_ERROR')
+  })
+
   test('leaves our own errors as they are', () => {
     const own = new WireError('x', 3)
     assert.equal(asError(own), own)

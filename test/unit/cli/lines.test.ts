@@ -117,6 +117,18 @@ test('a receipt is one fact a line', () => {
   const other = receiptText({ ...receipt, shares: [nbt], names: [lost] })
   assert.equal(other[2], '  //srv/app on 10.0.0.5 (address), nbt:139 called FILES<20>, SMB 3.1.1, signed AES-GMAC')
   assert.equal(other[4], '  name PAYROLL<20> for 10.0.0.7 at 10.0.0.2, lost: PAYROLL<20> was taken away by 10.0.0.9')
+  const windows = {
+    ...receipt.shares[0]!,
+    foundBy: 'windows',
+    address: '',
+    dialect: '',
+    signing: null,
+    mapping: 'drive',
+    way: 'wnet',
+    point: 'P:',
+    bytesRead: 0,
+  }
+  assert.equal(receiptText({ ...receipt, shares: [windows] })[2], "  //srv/app by Windows' own client, drive mapping (wnet) at P:")
   assert.equal(
     receiptText({ ...receipt, verified: true, verification: 'srv says that the session is gone' }).at(-1),
     '  held 5.2 s, given back in 4.1 ms: acknowledged; srv says that the session is gone',

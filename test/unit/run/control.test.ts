@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import type { Mapping } from '../../../src/mapping/mapping.ts'
 import { Control } from '../../../src/run/control.ts'
@@ -25,5 +27,21 @@ test("a signal that comes while the program is being started is the program's", 
     assert.deepEqual(got, ['SIGTERM', 'SIGHUP'])
   } finally {
     control.stop()
+  }
+})
+
+test("once the program is gone, its number is another's: a signal that comes then is sent to nobody", async () => {
+  const control = new Control(1000)
+  const other = spawn('sleep', ['1000'])
+  try {
+    control.running({ pid: other.pid!, exited: Promise.resolve({ code: 0, signal: null }), kill: () => false }, mapping, undefined)
+    await Promise.resolve()
+    await control.end(false)
+    await control.end(true)
+    other.kill('SIGINT')
+    assert.deepEqual(await once(other, 'exit'), [null, 'SIGINT'])
+  } finally {
+    control.stop()
+    other.kill('SIGKILL')
   }
 })

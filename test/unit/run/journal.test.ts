@@ -18,13 +18,15 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { type DriveChange, giveDriveBack, takeDrive } from '../../../src/app/wine/drive.ts'
+import { drivesOf } from '../../../src/run/drives.ts'
 import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
 import { Journal } from '../../../src/run/journal/journal.ts'
 import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
 import { forgetSmb1 } from '../../../src/run/journal/keeper.ts'
 import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
-import { reapPlace } from '../../../src/run/reap.ts'
+import { connectionsOf, reapPlace } from '../../../src/run/reap.ts'
 
 let base: string
 let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
@@ -257,6 +259,28 @@ test('an entry whose taker lives is left to it; one whose taker is dead is taken
   assert.equal(entry?.sessions.length, 1)
 })
 
+test('connections count for others while their run lives; of the dead, and those given back just now, it is known who made them', () => {
+  const ipc = { what: 'connection', device: '', remote: '\\\\srv\\IPC$', made: true }
+  const living = open('0000000a')
+  living.connection('', ipc.remote, undefined)
+  dead('0000000b', [ipc], { boot: here().boot, pid: 2 ** 22 })
+  dead('0000000c', [ipc], { boot: here().boot, pid: 2 ** 22 })
+  dead('0000000d', [ipc])
+  dead('0000000e', [ipc], { ...here(), pids: 'another logon session' })
+  open('0000000f')
+  const claimed = place()
+    .list()
+    .find(({ name }) => name === '0000000c')!
+  assert.equal(place().claim(claimed, '0000000f')?.name, '0000000c~0000000f')
+  const made = (which?: 'all'): boolean[] =>
+    connectionsOf(place(), '0000000f', which)
+      .map(connection => connection.made)
+      .toSorted((a, b) => Number(a) - Number(b))
+  assert.deepEqual([made(), made('all'), connectionsOf(place(), '0000000a')], [[false], [false, true, true], []])
+  living.connectionGone('', ipc.remote)
+  assert.deepEqual(made(), [])
+})
+
 test('sessions of a dead run are kept for a login, and forgotten after a day', async () => {
   const day = 25 * 3600 * 1000
   dead('0000000b', [{ what: 'session', ...session('5'), at: Date.now() - day }])
@@ -401,3 +425,63 @@ test('a drive of a Wine prefix is put back by what the entry says was there, and
     [],
   )
 })
+
+test('a drive that a live run has is left to it when a dead one is reaped that had it before; its end leaves the prefix as it was before both', async () => {
+  const prefix = join(base, 'prefix')
+  const devices = join(prefix, 'dosdevices')
+  mkdirSync(devices, { recursive: true })
+  const registry = (type: string): string => `WINE REGISTRY Version 2\n\n[Software\\\\Wine\\\\Drives] 1\n"q:"="${type}"\n`
+  const state = (): unknown => {
+    const links = ['q:', 'unc/srv/app'].map(name => (existsSync(dirname(join(devices, name))) && readLinkOr(join(devices, name))) || null)
+    return [...links, readFileSync(join(prefix, 'system.reg'), 'utf8')]
+  }
+  const take = async (run: string, point: string): Promise<() => Promise<void>> => {
+    const journal = open(run)
+    const others = () => drivesOf(journal.others(), prefix)
+    const wish = { prefix, drive: 'Q:', unc: ['srv', 'app'], point, others, note: (change: DriveChange) => journal.drive(change) }
+    const change = await takeDrive(wish)
+    return async () => {
+      await giveDriveBack(change, others, { wine: undefined, env }, AbortSignal.timeout(10_000))
+      journal.driveGone(change)
+      journal.end()
+    }
+  }
+  const die = (run: string): void => {
+    const file = place().file(run)
+    writeFileSync(file, readFileSync(file, 'utf8').replace(`"start":"${here().start}"`, '"start":"1"'))
+  }
+  for (const before of ['/usr', null])
+    for (const reapFirst of [true, false]) {
+      writeFileSync(join(prefix, 'system.reg'), registry('hd'))
+      if (before !== null) symlinkSync(before, join(devices, 'q:'))
+      const untouched = state()
+      await take('000000d1', '/run/d1')
+      die('000000d1')
+      const giveBack = await take('000000c1', '/run/c1')
+      await assert.rejects(take('000000e1', '/run/e1'), /another run's/)
+      const has = ['unc/srv/app', '/run/c1', registry('network')]
+      assert.deepEqual(state(), has)
+      const reapDead = async (): Promise<void> =>
+        assert.deepEqual(
+          (await reap()).map(({ dead: run, left }) => [run, left]),
+          [['000000d1', []]],
+        )
+      if (reapFirst) {
+        await reapDead()
+        assert.deepEqual(state(), has)
+      }
+      await giveBack()
+      assert.deepEqual(state(), untouched)
+      if (!reapFirst) await reapDead()
+      assert.deepEqual(state(), untouched)
+      rmSync(join(devices, 'q:'), { force: true })
+    }
+})
+
+function readLinkOr(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}

@@ -8,8 +8,9 @@ import { afterEach, describe, test, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { NbtrunError } from '../../../src/base/errors.ts'
-import { deferred } from '../../../src/base/time.ts'
+import { deferred, pause } from '../../../src/base/time.ts'
 import { decode } from '../../../src/base/wire.ts'
+import type { Found } from '../../../src/nbt/find.ts'
 import { sessionPacket } from '../../../src/nbt/session.ts'
 import { openTransport, type Transport, type TransportOptions } from '../../../src/smb/transport.ts'
 
@@ -365,6 +366,24 @@ describe('opening', () => {
     assert.equal(transport.kind, 'nbt')
     assert.ok(performance.now() - began >= 290)
     await transport.finish(1000)
+  })
+
+  test('445 that has answered is taken, however late this process looks', async () => {
+    let calls = 0
+    const tcp = await serve(() => {})
+    const nbt = await serve(() => calls++)
+    // the second one keeps the process from looking at its sockets until the head start is over
+    const find = (): Promise<Found> =>
+      new Promise(resolve => {
+        setImmediate(() => resolve({ addresses: ['127.0.0.1'], by: 'dns' }))
+        setImmediate(() => {
+          for (const until = performance.now() + 600; performance.now() < until; );
+        })
+      })
+    const transport = await open({ host: 'busy', ports: { tcp, nbt }, find })
+    await pause(100)
+    assert.deepEqual([transport.kind, calls], ['tcp', 0])
+    transport.destroy()
   })
 
   test('445 is still taken when it is late and 139 refuses', async () => {

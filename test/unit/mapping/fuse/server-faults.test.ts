@@ -67,6 +67,17 @@ except Alarm: print(2 <= time.monotonic() - began < 20)
     assert.match(mounted.warnings.join(), /closing the files of \/\/disk\/share took longer than 300 ms/)
   })
 
+  test('is told once until the server answers again', async () => {
+    using bench = new Bench()
+    const silent = (): Promise<Closed> => Promise.resolve({ how: 'forced', why: 'silence', error: new NbtrunError('TIMED_OUT', 'no answer') })
+    const wrap = (files: DiskFiles) => withFaults(files, { file: (file, path) => (path === 'up' ? {} : { close: () => file.close().then(silent) }) })
+    for (const name of ['a', 'b', 'up', 'c', 'd']) writeFileSync(join(bench.disk, name), '')
+    const mounted = await bench.start('for f in a b up c d; do cat $f; done', { wrap })
+    await mounted.finished
+    await mounted.server.gone
+    assert.deepEqual(mounted.warnings, ['closing a: no answer', 'closing c: no answer'])
+  })
+
   test('is told once in the end, however many files were open', async () => {
     using bench = new Bench()
     const silent = (): Promise<Closed> => Promise.resolve({ how: 'forced', why: 'silence', error: new NbtrunError('TIMED_OUT', 'no answer') })

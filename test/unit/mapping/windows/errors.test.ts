@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { explain, isInUse, isLetterTaken, NUMBERS } from '../../../../src/mapping/windows/errors.ts'
+import { explain, explainOn, isInUse, isLetterTaken, NUMBERS } from '../../../../src/mapping/windows/errors.ts'
 import { WindowsError } from '../../../../src/mapping/windows/network.ts'
 import { lackOf } from '../../../../src/seat/lack.ts'
+import { Workstation } from './workstation.ts'
 
 const failure = (number: number): WindowsError => new WindowsError(number, 'WNetAddConnection2')
 const connection = { device: 'P:', remote: '\\\\srv\\app' }
@@ -33,6 +34,23 @@ test('another login names who has the server, by any case, and a way round that 
   assert.equal(code, 'OTHER_LOGIN')
   assert.equal(message, 'srv is connected as another user already, by Q: \\\\SRV\\data, \\\\srv\\IPC$ (1219)')
   assert.match(hint ?? '', /full name \(server\.domain\) or its address/)
+  const [first] = others
+  assert.match(explain(failure(1219), connection, [{ ...first!, user: 'LAB\\bob' }]).message, /^srv is connected as LAB\\bob already, by Q: /)
+  assert.match(explain(failure(1219), { device: '', remote: '\\\\10.0.0.5\\app' }).hint ?? '', /^name the server by its name: /)
+})
+
+test('Windows is asked in whose name the connections of that server were made, and of no other', async () => {
+  const windows = new Workstation()
+  const asked: string[] = []
+  for (const remote of ['\\\\srv\\data', '\\\\other\\x']) await windows.connect({ device: '', remote })
+  windows.userOf = async ({ remote }) => {
+    asked.push(remote)
+    return 'LAB\\bob'
+  }
+  const { message } = await explainOn(windows, failure(1219), connection)
+  assert.deepEqual([message, asked], ['srv is connected as LAB\\bob already, by \\\\srv\\data (1219)', ['\\\\srv\\data']])
+  assert.match((await explainOn(windows, failure(53), connection)).message, /\(53\)$/)
+  assert.equal(asked.length, 1)
 })
 
 test('a letter that is taken says by what', () => {
