@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
 import { KEYS } from './terminal.ts'
@@ -118,6 +119,7 @@ describe("how programs are ended on Windows' Node under Wine", { skip: missing('
     const words = ['--share', '//srv/app=P:', '--user', 'bob', '--grace', '0', '--', 'launcher.exe', '/exit:5']
     const terminal = await windows.terminal(words)
     await terminal.see('Password for bob on srv:', LONG_MS)
+    while ((await terminal.state()).echo) await pause(20) // Wine sees to its terminal a moment after the console is told
     terminal.line('forgotten\x15secrex\x7ft')
     const { code } = await terminal.end(LONG_MS)
     assert.equal(code, 5, terminal.shown)
