@@ -27,6 +27,8 @@ export interface Mapping {
   readonly unused: Promise<void>
   /** Every process that can see the mapping now. */
   users(): Promise<readonly number[]>
+  /** Asks all of them to end, as their user would; to be called again until they are gone. `heard`: those of our console had a Ctrl-C. Where there is `endUsers`. */
+  readonly askUsers?: ((heard: boolean) => void) | undefined
   /** Ends all of them at once, where the system has a way of its own for that. */
   readonly endUsers?: (() => void) | undefined
   /** Takes the mapping away under whoever still uses it; idempotent. May say how, for the receipt. */

@@ -51,7 +51,7 @@ export function parseUser(text: string): { readonly user: string; readonly domai
 
 async function ask({ user, domain }: Found, server: string, signal: AbortSignal | undefined): Promise<Buffer> {
   const who = `${domain === '' ? '' : `${domain}/`}${user} on ${server}`
-  const terminal = openTerminal()
+  const terminal = await openTerminal()
   if (terminal === undefined) throw new NbtrunError('NO_PASSWORD', `no password for ${who}, and no terminal to ask on`, { hint: PASSWORD_WAYS })
   return askPassword(`Password for ${who}: `, terminal, signal)
 }

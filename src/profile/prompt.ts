@@ -2,15 +2,26 @@ import { once } from 'node:events'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
 import { NbtrunError } from '../base/errors.ts'
+import { isWindows } from '../base/platform.ts'
 
 const LONGEST = 1024
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 const KEY = { interrupt: 0x03, end: 0x04, erase: 0x08, newline: 0x0a, enter: 0x0d, kill: 0x15, suspend: 0x1a, quit: 0x1c, rubout: 0x7f }
 
-/** A descriptor of the process's terminal, or undefined where it has none. */
-export function openTerminal(): number | undefined {
+/** Descriptors of a terminal, which may be one and the same. */
+export interface Terminal {
+  readonly keys: number
+  readonly screen: number
+  /** Ctrl-Z stops whoever runs in it; elsewhere it is the end of what is typed. */
+  readonly canStop: boolean
+}
+
+/** The process's terminal, or undefined where it has none. */
+export async function openTerminal(): Promise<Terminal | undefined> {
+  if (isWindows) return (await import('./windows/console.ts')).openConsole()
   try {
-    return openSync('/dev/tty', 'r+')
+    const fd = openSync('/dev/tty', 'r+')
+    return { keys: fd, screen: fd, canStop: true }
   } catch {
     return undefined
   }
@@ -20,7 +31,7 @@ export function openTerminal(): number | undefined {
  * Asks on the terminal without echo and closes `terminal`. Ctrl-C, a signal or the abort of `signal` reject with CANCELLED (`facts.signal` names
  * the signal); on every path, Ctrl-Z included, the terminal is as it was. The caller wipes the buffer.
  */
-export async function askPassword(question: string, terminal: number, signal?: AbortSignal): Promise<Buffer> {
+export async function askPassword(question: string, terminal: Terminal, signal?: AbortSignal): Promise<Buffer> {
   const prompt = new Prompt(question, terminal)
   try {
     return await prompt.ask(signal)
@@ -31,17 +42,17 @@ export async function askPassword(question: string, terminal: number, signal?: A
 
 class Prompt {
   readonly #question: string
-  readonly #terminal: number
+  readonly #terminal: Terminal
   readonly #keys: ReadStream
   readonly #typed = Buffer.alloc(LONGEST)
   readonly #undo: (() => void)[] = []
   #length = 0
   #settle: { resolve(password: Buffer): void; reject(error: unknown): void } | undefined
 
-  constructor(question: string, terminal: number) {
+  constructor(question: string, terminal: Terminal) {
     this.#question = question
     this.#terminal = terminal
-    this.#keys = new ReadStream(terminal)
+    this.#keys = new ReadStream(terminal.keys)
   }
 
   ask(signal: AbortSignal | undefined): Promise<Buffer> {
@@ -60,7 +71,7 @@ class Prompt {
       this.#keys.once('error', reject)
       this.#keys.once('end', () => reject(cancelled('SIGHUP')))
       this.#keys.setRawMode(true)
-      writeSync(this.#terminal, this.#question)
+      writeSync(this.#terminal.screen, this.#question)
     })
   }
 
@@ -71,11 +82,12 @@ class Prompt {
     this.#typed.fill(0)
     this.#keys.destroy()
     await once(this.#keys, 'close')
-    try {
-      closeSync(this.#terminal) // the stream had a descriptor of its own
-    } catch {
-      // or, where it could not open the terminal anew, this one
-    }
+    for (const fd of new Set([this.#terminal.keys, this.#terminal.screen]))
+      try {
+        closeSync(fd) // the stream had a descriptor of its own
+      } catch {
+        // or, where it could not open the terminal anew, this one
+      }
   }
 
   #on(name: NodeJS.Signals, listener: () => void): void {
@@ -84,12 +96,13 @@ class Prompt {
   }
 
   #take(chunk: Buffer): void {
+    const { canStop } = this.#terminal
     for (const byte of chunk) {
       if (byte === KEY.enter || byte === KEY.newline) return this.#settle?.resolve(Buffer.from(this.#typed.subarray(0, this.#length)))
       if (byte === KEY.interrupt) return this.#settle?.reject(cancelled('SIGINT'))
       if (byte === KEY.quit) return this.#settle?.reject(cancelled('SIGQUIT'))
-      if (byte === KEY.end && this.#length === 0) return this.#settle?.reject(cancelled('SIGINT'))
-      if (byte === KEY.suspend) this.#suspend(0)
+      if ((byte === KEY.end || (byte === KEY.suspend && !canStop)) && this.#length === 0) return this.#settle?.reject(cancelled('SIGINT'))
+      if (byte === KEY.suspend && canStop) this.#suspend(0)
       else if (byte === KEY.kill) this.#length = 0
       else if (byte === KEY.erase || byte === KEY.rubout) this.#erase()
       else if (byte >= 0x20 && this.#length < LONGEST) this.#typed[this.#length++] = byte
@@ -110,13 +123,13 @@ class Prompt {
     process.kill(whom, 'SIGTSTP') // returns when somebody continues us
     process.on('SIGTSTP', this.#stop)
     this.#keys.setRawMode(true)
-    writeSync(this.#terminal, this.#question)
+    writeSync(this.#terminal.screen, this.#question)
   }
 
   #restore(): void {
     try {
       this.#keys.setRawMode(false)
-      writeSync(this.#terminal, '\n')
+      writeSync(this.#terminal.screen, '\n')
     } catch {
       // the terminal is gone: there is nothing to put back
     }

@@ -2,7 +2,7 @@ import { codeOf, decide, type Policy, watchAbort, watchSignals, type RunSignal, 
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, type Manner, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
-import { awake, deferred } from '../base/time.ts'
+import { Awake, awake, deferred, pause } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Outcome } from './events.ts'
 
@@ -88,12 +88,29 @@ export class Control {
     this.#enforced.resolve()
   }
 
-  /** TERM to all who use the mapping, KILL after `--kill-after` or at once; resolves when none is left, or those who are cannot be ended. */
-  async end(kill: boolean): Promise<void> {
-    if (this.#mapping?.endUsers !== undefined) return this.#mapping.endUsers()
+  /**
+   * TERM to all who use the mapping, KILL after `--kill-after` or at once, or what the system has in their place; resolves when none is left, or those who are
+   * cannot be ended. `heard`: those of our console had the Ctrl-C, too, that this comes of.
+   */
+  async end(kill: boolean, heard = false): Promise<void> {
+    if (this.#mapping?.endUsers !== undefined) return this.#endBySystem(this.#mapping, kill, heard)
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
     if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
     else if (this.#program !== undefined && !this.#gone) await this.#endTree(this.#program, kill)
+  }
+
+  /** Where the system has a way of its own. */
+  async #endBySystem({ askUsers, endUsers, unused }: Mapping, kill: boolean, heard: boolean): Promise<void> {
+    const gone = new AbortController()
+    void unused.then(() => gone.abort())
+    const clock = new Awake()
+    while (!kill && !gone.signal.aborted && clock.ms < this.#killAfterMs) {
+      askUsers?.(heard)
+      await pause(Math.min(ASK_MS, this.#killAfterMs - clock.ms), gone.signal)
+    }
+    if (gone.signal.aborted) return
+    endUsers?.()
+    await pause(BURIED_MS, gone.signal)
   }
 
   /** Where /proc does not tell who uses the mapping. */
@@ -114,7 +131,7 @@ export class Control {
       case 'term':
       case 'kill':
         this.#grace.abort()
-        return void this.end(action === 'kill')
+        return void this.end(action === 'kill', signal === 'SIGINT')
       case 'hurry':
         return this.#hurry.abort()
       case 'rush':
@@ -123,6 +140,9 @@ export class Control {
     }
   }
 }
+
+/** How often those who are left are asked, ms. */
+const ASK_MS = 250
 
 /** A process that is gone, and not told to be within this, waits in the kernel. */
 const BURIED_MS = 2000

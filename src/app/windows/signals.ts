@@ -11,9 +11,9 @@ export function decideOnWindows({ phase, signal, count }: Pick<Received, 'phase'
       return count === 1 ? 'cancel' : 'hurry'
     case 'running':
       if (closing) return 'rush'
-      return count === 1 ? 'leave' : 'kill'
+      return count === 1 ? 'leave' : count === 2 ? 'term' : 'kill'
     case 'ending':
       if (closing) return 'rush'
-      return count === 1 ? 'kill' : 'hurry'
+      return count <= 2 ? 'term' : count === 3 ? 'kill' : 'hurry'
   }
 }

@@ -13,7 +13,7 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
   /** Puts the process where it belongs before it runs; calls back whenever it may have ended. Throws what that failed of: it never ran then. */
-  readonly admit: (process: bigint, changed: () => void) => void
+  readonly admit: (process: bigint, changed: () => boolean) => void
 }
 
 /**
@@ -29,11 +29,12 @@ export function startProgram(koffi: Koffi, { command, env, cwd, admit }: StartOp
   const { process, thread, pid } = created
   const exit = deferred<Exit>()
   let over = false
-  const look = (): void => {
-    if (over || !api.isOver(process)) return
+  const look = (): boolean => {
+    if (over || !api.isOver(process)) return over
     over = true
     exit.resolve({ code: api.exitCode(process), signal: null })
     api.close(process)
+    return true
   }
   try {
     admit(process, look)

@@ -30,7 +30,7 @@ export class Job {
   readonly #job: bigint
   readonly #port: bigint
   /** Told of each message: a process came or went. */
-  #listener: () => void = () => {}
+  #listener: () => boolean = () => true
   #state: 'new' | 'watched' | 'released' = 'new'
 
   constructor(koffi: Koffi) {
@@ -44,8 +44,8 @@ export class Job {
     this.#resolve = () => resolve()
   }
 
-  /** Puts a process in that does not run yet. `changed`: called whenever one came or went. */
-  admit(process: bigint, changed: () => void): void {
+  /** Puts a process in that does not run yet. `changed`: called whenever one came or went; says whether this one is over. */
+  admit(process: bigint, changed: () => boolean): void {
     this.#api.assign(this.#job, process)
     this.#listener = changed
     if (this.#state === 'new') {
@@ -79,8 +79,8 @@ export class Job {
     for (;;) {
       const message = await this.#api.message(this.#port, LOOK_MS)
       if (this.#state === 'released') break
-      this.#listener()
-      if ((message === JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO || message === undefined) && this.#api.active(this.#job) === 0) break
+      const isOver = this.#listener() // a job may have nobody in it a moment before that is so
+      if (isOver && (message === JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO || message === undefined) && this.#api.active(this.#job) === 0) break
     }
     this.#state = 'released'
     this.#close()

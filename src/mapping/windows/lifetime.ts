@@ -1,9 +1,13 @@
+import type koffiType from 'koffi'
 import { deferred, pause } from '../../base/time.ts'
 import type { Mapping } from '../mapping.ts'
-import type { Job } from './job.ts'
+import { Asker } from './asker.ts'
+import { Job } from './job.ts'
+
+type Koffi = typeof koffiType
 
 /** How long a program and all it started live. */
-export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' | 'endUsers'> {
+export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' | 'askUsers' | 'endUsers'> {
   /** Undefined where there is none: koffi does not load. */
   readonly job: Job | undefined
   /** Whoever lives on lives on without us; idempotent. */
@@ -11,12 +15,20 @@ export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' |
 }
 
 /** By a job object: a launcher that starts itself anew is waited for, and nobody outlives a killed nbtrun. */
-export function jobLifetime(job: Job): Lifetime {
+export function jobLifetime(koffi: Koffi): Lifetime {
+  const job = new Job(koffi)
+  let asker: Asker | undefined // most runs ask nobody
   return {
     job,
     unused: job.empty,
     entered: async () => {},
     users: async () => job.pids(),
+    askUsers(heard) {
+      try {
+        asker ??= new Asker(koffi)
+        asker.ask(job.pids(), heard)
+      } catch {} // who cannot be asked is ended all the same
+    },
     endUsers: () => job.terminate(),
     release: () => job.release(),
   }
@@ -38,6 +50,7 @@ export function processLifetime(): Lifetime {
       })()
     },
     users: async () => [],
+    askUsers: undefined,
     endUsers: undefined,
     release: () => {
       over.abort()
@@ -63,6 +76,7 @@ export function noDrive(lifetime: Lifetime): Mapping {
     entered: pid => lifetime.entered(pid),
     unused: lifetime.unused,
     users: () => lifetime.users(),
+    askUsers: lifetime.askUsers,
     endUsers: lifetime.endUsers,
     end: async () => lifetime.release(),
   }

@@ -3,7 +3,6 @@ import { loadNative } from '../../mapping/windows/native.ts'
 import { openDrives, type Drives } from '../../mapping/windows/drives.ts'
 import { explainOn, serverOf } from '../../mapping/windows/errors.ts'
 import { type Book, Held } from '../../mapping/windows/held.ts'
-import { Job } from '../../mapping/windows/job.ts'
 import { jobLifetime, noDrive, processLifetime, type Lifetime } from '../../mapping/windows/lifetime.ts'
 import type { Connection, Login, Network } from '../../mapping/windows/network.ts'
 import { openNetwork } from '../../mapping/windows/open.ts'
@@ -87,7 +86,7 @@ export async function takeDrives(scope: Scope, record: Record, { settings, io, j
 
 async function openLifetime(): Promise<Lifetime> {
   const { koffi } = await loadNative()
-  return koffi === undefined ? processLifetime() : jobLifetime(new Job(koffi))
+  return koffi === undefined ? processLifetime() : jobLifetime(koffi)
 }
 
 interface Ipc {

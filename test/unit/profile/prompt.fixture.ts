@@ -9,7 +9,7 @@ const open = (): number => readdirSync('/proc/self/fd').filter(fd => isatty(Numb
 const before = open()
 const controller = new AbortController()
 if (process.argv[2] === 'abort') process.once('SIGUSR1', () => controller.abort(new NbtrunError('CANCELLED', 'aborted')))
-const terminal = openTerminal()
+const terminal = await openTerminal()
 if (terminal === undefined) throw new Error('no terminal')
 let result: object
 try {
