@@ -33,7 +33,7 @@ if (koffi === undefined) throw new Error('koffi does not load')
 const network = await openNetwork(isByNetUse ? { ...process.env, NBTRUN_TEST_NETWORK: 'net-use' } : process.env)
 
 /** As a run has it: without koffi there is no job. */
-const openLifetime = (): Lifetime => (isByNetUse ? processLifetime() : jobLifetime(new Job(koffi)))
+const openLifetime = (): Lifetime => (isByNetUse ? processLifetime() : jobLifetime(koffi))
 
 function startIn(mapping: Mapping, { job }: Lifetime, program: string): Taken['start'] {
   const env = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
