@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
 import { now, spell, timer } from '../base/time.ts'
 import { encode } from '../base/wire.ts'
+import type { Ends } from './fallen.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
 import { sessionPacket } from './session.ts'
 
@@ -13,6 +14,8 @@ export interface MessageStream {
   readonly port: number
   /** The server's IP address. */
   readonly address: string
+  /** Both ends, as they were connected. */
+  readonly ends?: Ends | undefined
   /** Bytes handed over that the socket has not written yet. */
   readonly backlog: number
   /** When a message, or a part of one, came last, on the monotonic clock; before the first when it was connected. Keepalives are no messages. */
@@ -40,6 +43,7 @@ export class SocketStream implements MessageStream {
   readonly kind: FrameKind
   readonly port: number
   readonly address: string
+  readonly ends: Ends | undefined
   readonly #socket: Socket
   readonly #framer: Framer
   readonly #gone: Promise<void>
@@ -53,6 +57,8 @@ export class SocketStream implements MessageStream {
     this.kind = kind
     this.port = port
     this.address = address
+    const { localAddress: local, localPort, remotePort } = socket
+    this.ends = local === undefined || localPort === undefined ? undefined : { local, localPort, address, port: remotePort ?? port }
     this.#socket = socket
     this.#framer = new Framer(kind, frame => {
       this.#heardAt = now()

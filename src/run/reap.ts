@@ -1,5 +1,6 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
 import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
+import { type Asked, fallenOf } from './journal/fallen.ts'
 import { held, heldSmb1, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
@@ -18,21 +19,20 @@ export interface ReapOptions {
   /** The run that claims, or an id like one. */
   readonly by: string
   readonly env: Readonly<Record<string, string | undefined>>
-  /**
-   * A session of a run that died in this boot counts as given back: the kernel closed its connection, which tells the server, unless nothing passed between them
-   * just then. Otherwise it is left to a login, as one from before a power cut is.
-   */
-  readonly connectionsFell: boolean
+  /** Sessions that fell with their connections, for certain. All others are left to a login, as those from before a power cut are. */
+  readonly fallen?: ReadonlySet<string>
 }
 
 /**
  * Gives back what a dead run left on this machine: drives of Wine, mappings, then folders. Its sessions are the business of a login, its names that of
  * `LeftNames`. Of several who try it at once one does it. Undefined where there is nothing to do, or somebody else does it.
  */
-async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }: ReapOptions): Promise<Reaped | undefined> {
+async function reapHere(place: Place, filed: Filed, { by, env, fallen = new Set() }: ReapOptions): Promise<Reaped | undefined> {
   if (filed.verdict.state !== 'dead' || filed.entry === undefined) return undefined
-  const mayHold = (entry: Entry): boolean => held(entry).length > 0 && !(connectionsFell && entry.origin.boot === here().boot)
-  const fell = (entry: Entry): readonly Line[] => (mayHold(entry) ? [] : entry.sessions.map(({ id }) => ({ what: 'no-session', id })))
+  const { run } = filed.entry
+  const mayHold = (entry: Entry): boolean => held(entry).some(({ id }) => !fallen.has(sessionKey(run, id)))
+  const fell = ({ sessions }: Entry): readonly Line[] =>
+    sessions.filter(({ id }) => fallen.has(sessionKey(run, id))).map(({ id }) => ({ what: 'no-session', id }))
   const { folders, mounts, drives, connections } = filed.entry
   const local = folders.length + mounts.length + drives.length + connections.length + fell(filed.entry).length
   if (local === 0 && (mayHold(filed.entry) || elsewhere(filed.entry) > 0)) return undefined
@@ -76,6 +76,20 @@ async function reapHere(place: Place, filed: Filed, { by, env, connectionsFell }
     }
   place.settle(claimed, lines, !mapped && !mayHold(entry) && elsewhere(entry) === 0)
   return { dead: entry.run, gone, left }
+}
+
+/** One text for each session of each run. */
+const sessionKey = (run: string, id: string): string => `${run} ${id}`
+
+/** The sessions of dead runs that fell with their connections, for certain: those of this boot, which had this network, are asked for. */
+export function fallenHere(filed: readonly Filed[]): Promise<ReadonlySet<string>> {
+  const { boot, net } = here()
+  const asked: Asked[] = []
+  for (const { entry, verdict } of filed) {
+    if (verdict.state !== 'dead' || entry === undefined || entry.origin.boot !== boot || entry.origin.net !== net) continue
+    for (const { id, ends } of held(entry)) if (ends !== undefined) asked.push({ key: sessionKey(entry.run, id), ends })
+  }
+  return fallenOf(asked)
 }
 
 /**

@@ -114,7 +114,7 @@ function openJournal(run: string, settings: Settings, [program = '']: readonly s
 async function reap({ place, run: by }: Journal, record: Record, { env }: RunIo, names: Names | undefined): Promise<LeftNames | undefined> {
   void sweepLines(env['XDG_RUNTIME_DIR'])
   if (place === undefined) return undefined
-  const options = { by, env, connectionsFell: false }
+  const options = { by, env }
   const filed = place.list()
   for (const reaped of await reapPlace(place, filed, options)) record.tell({ type: 'reaped', ...reaped })
   const dead = withNames(filed)

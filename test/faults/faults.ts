@@ -105,6 +105,10 @@ const spoiltAnswer = (place: Place): Expected => ({
   ...(place.moment === 'running' ? { ends: [PROGRAM.well, PROGRAM.failed] } : {}),
 })
 
+/** Of a private mapping the kernel tells when nobody has it any more; else nbtrun looks for them in /proc, and takes a shared one away itself. */
+const looksForUsers = ({ moment, unmapped }: Place, { maps }: FaultWay): boolean =>
+  (maps === 'c' && unmapped !== true) || (maps === undefined && moment === 'running')
+
 /** Spoilt in a bit, in its first bytes, in its length, in all. [MS-SMB2] 2.2.1: 64 bytes of header. */
 const GARBLES: readonly ((frame: Buffer) => Buffer)[] = [
   frame => ((frame[frame.length - 1]! ^= 0x10), frame),
@@ -198,7 +202,7 @@ export const FAULTS = {
   fds: {
     hits: 'machine',
     legend: 'nbtrun has as many descriptors open as it may (prlimit --nofile)',
-    impossible: ({ moment, unmapped }, { maps }) => (moment === 'before' || (maps === 'c' && unmapped !== true) ? undefined : 'nbtrun opens nothing any more'),
+    impossible: (place, way) => (place.moment === 'before' || looksForUsers(place, way) ? undefined : 'nbtrun opens nothing any more'),
     happens: async ({ pid }) => {
       noMoreDescriptors(pid)
       const refused = await refusedDescriptors(pid)

@@ -80,6 +80,20 @@ describe('events and receipt', { skip: noMapping, timeout: 800_000 }, () => {
       await nothingLeft(lab)
     })
 
+  test('what a killed run left is reaped by the next one', async () => {
+    const killed = lab.spawn('client1', words(lab, ['/bin/sh', '-c', 'echo ready; read -r line'], { options: ['--kill-after', '0.2'] }))
+    for await (const chunk of killed.stdout as AsyncIterable<Buffer>) if (String(chunk).includes('ready')) break
+    process.kill(killed.pid!, 'SIGKILL')
+    await killed
+    await untilGone(lab)
+    const { types, events } = await run('reaps', ['/bin/true'])
+    assert.deepEqual(types, ['requested', 'reaped', 'obtained', 'mapped', 'launched', 'quit', 'returned'])
+    const reaped = events.find(event => event.type === 'reaped')
+    assert.ok(reaped?.type === 'reaped' && reaped.gone.some(what => what.endsWith(`/nbtrun/${reaped.dead}`)), JSON.stringify(reaped))
+    assert.deepEqual(reaped.left, [])
+    for (const what of ['dead', 'gone', 'left']) assert.notDeepEqual(faultsOfEvent({ ...reaped, [what]: undefined }), [], what)
+  })
+
   test('a login that is refused, and a wait in vain', async () => {
     const refused = await run('refused', ['/bin/true'], { share: '//srv/none' })
     assert.deepEqual(refused.types, ['requested', 'denied', 'returned'], JSON.stringify(refused.events))

@@ -22,7 +22,7 @@ test('a cut link: the program gets errors within --io-timeout, the teardown keep
   assert.equal(exitCode, 11)
   assert.match(String(stderr), /^nbtrun: the connection to srv is lost: srv has been silent for [^\n]* \[CONNECTION_LOST\]\n$/)
   assert.ok(performance.now() - cut < 19_000, 'the teardown kept its budget') // not the 20 s of a limit that nobody set
-  await nothingLeftButSessions(lab)
+  await nothingLeftButSessions(lab, { reachable: false })
 })
 
 test('kill -9 of a program that waits for a silent server works at once', { skip: noMapping, timeout: 120_000 }, async () => {
@@ -39,5 +39,5 @@ test('kill -9 of a program that waits for a silent server works at once', { skip
   assert.ok(performance.now() - killed < 5000, `${performance.now() - killed} ms`)
   assert.equal((await run).exitCode, 137) // after the server's time to acknowledge the close of what was open
   assert.ok(performance.now() - killed < 25_000, `${performance.now() - killed} ms`)
-  await nothingLeftButSessions(lab)
+  await nothingLeftButSessions(lab, { reachable: false })
 })

@@ -3,9 +3,10 @@ import type { Argv } from 'yargs'
 import { NbtrunError } from '../../base/errors.ts'
 import { sweepLines } from '../../seat/sweep.ts'
 import { LeftNames } from '../../run/left-names.ts'
+import { Journal } from '../../run/journal/journal.ts'
 import { known, type Known } from '../../run/journal/overview.ts'
 import { isRunId, Place } from '../../run/journal/place.ts'
-import { reapPlace, type Reaped, withNames } from '../../run/reap.ts'
+import { fallenHere, reapPlace, type Reaped, withNames } from '../../run/reap.ts'
 import { reapedLine } from '../lines.ts'
 import { output } from '../report.ts'
 import { onServer, type Given } from '../server.ts'
@@ -45,10 +46,8 @@ export async function run(given: Given): Promise<void> {
   if (target !== undefined) await onServer(given, ({ ask }) => ask(async () => {})) // its login ends them
   const after = sessions()
   const ended = before.filter(({ run, id }) => !after.some(other => other.run === run && other.id === id))
-  const options = { by: randomBytes(4).toString('hex'), env: process.env, connectionsFell: true }
   const place = Place.find(process.env)
-  const names = place === undefined ? [] : await new LeftNames(place, options.by, withNames(place.list())).reap()
-  const reaped = [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...(place === undefined ? [] : await reapPlace(place, place.list(), options))]
+  const reaped = place === undefined ? [] : await reapAll(place)
   const left = sessions()
   const untouched = known(process.env).flatMap(({ run, state, why }) => (state === 'unknown' ? [{ run, why }] : []))
   const account: Account = {
@@ -60,6 +59,20 @@ export async function run(given: Given): Promise<void> {
     smb1: known(process.env).flatMap(({ run, state, smb1 }) => (state === 'dead' ? smb1.map(session => ({ run, ...session })) : [])),
   }
   output(json === true ? JSON.stringify(account) : lines(account).join('\n'))
+}
+
+/** Names, then what is on this machine, and the sessions that fell with their connections. Whoever claims has an entry while it does so. */
+async function reapAll(place: Place): Promise<readonly Reaped[]> {
+  const { env } = process
+  const journal = new Journal({ run: randomBytes(4).toString('hex'), shares: [], program: 'nbtrun', env, warn: () => {} })
+  try {
+    const filed = place.list()
+    const [names, fallen] = await Promise.all([new LeftNames(place, journal.run, withNames(filed)).reap(), fallenHere(filed)])
+    const here = await reapPlace(place, place.list(), { by: journal.run, env, fallen })
+    return [...names.map(({ dead, gone, left }) => ({ dead, gone, left })), ...here]
+  } finally {
+    journal.end()
+  }
 }
 
 function sessions(): readonly Session[] {

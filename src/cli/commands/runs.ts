@@ -21,14 +21,24 @@ export async function run(given: Given): Promise<void> {
 }
 
 function since({ began }: Known): string {
-  return began === null ? '?' : began.slice(0, 19).replace('T', ' ')
+  return began === null ? '?' : moment(began)
+}
+
+function moment(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ')
 }
 
 function holds({ state, shares, sessions, smb1, mounts, drives, connections, folders, names }: Known): string {
   if (state !== 'dead') return [...shares, ...names.map(({ name }) => name)].join(', ')
   const named = names.map(({ name, wins }) => `the name ${name} at ${wins.join(', ')}`)
   const old = smb1.map(({ server, user }) => `an SMB1 session of ${user} on ${server}`)
-  return [...named, ...old, ...sessions.map(({ server, user }) => `a session of ${user} on ${server}`), ...mounts, ...drives, ...connections, ...folders].join(
-    ', ',
-  )
+  return [
+    ...named,
+    ...old,
+    ...sessions.map(({ server, user, until }) => `a session of ${user} that ${server} may have until ${moment(until)}`),
+    ...mounts,
+    ...drives,
+    ...connections,
+    ...folders,
+  ].join(', ')
 }

@@ -1,6 +1,8 @@
+import { isIP } from 'node:net'
 import type { DriveChange } from '../../app/wine/drive.ts'
 import type { NodeType } from '../../nbt/name-packets.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
+import type { Ends } from '../../nbt/fallen.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */
@@ -15,6 +17,8 @@ export interface SessionLine {
   readonly domain: string
   /** SessionId in hexadecimal. */
   readonly id: string
+  /** Its connection; older entries do not have it. */
+  readonly ends?: Ends
   /** ms since 1970. */
   readonly at: number
 }
@@ -206,6 +210,10 @@ const number = (value: unknown): boolean => typeof value === 'number' && Number.
 const like = (pattern: RegExp) => (value: unknown) => typeof value === 'string' && pattern.test(value)
 const path = (value: unknown): boolean => text(value) && like(/^\/[^\0]*$/s)(value)
 const connection: Shape = { device: like(/^(?:[A-Z]:)?$/), remote: value => text(value) && like(/^\\\\[^\\\0]+\\[^\0]+$/s)(value) }
+const orAbsent = (is: (value: unknown) => boolean) => (value: unknown) => value === undefined || is(value)
+const port = (value: unknown): boolean => number(value) && Number(value) > 0 && Number(value) <= 0xffff
+const address = (value: unknown): boolean => typeof value === 'string' && isIP(value) !== 0
+const ENDS: Shape = { local: address, localPort: port, address, port }
 const sessionId = like(/^[0-9a-f]{1,16}$/)
 const orNull = (is: (value: unknown) => boolean) => (value: unknown) => value === null || is(value)
 const letter = like(/^[abd-y]:$/)
@@ -223,6 +231,8 @@ const ORIGIN: Shape = {
   pids: text,
   pid: value => number(value) && Number(value) > 0 && Number(value) <= MAX_PID,
   start: text,
+  time: orAbsent(text),
+  net: orAbsent(text),
   uid: number,
 }
 const HEAD: Shape = {
@@ -234,7 +244,16 @@ const HEAD: Shape = {
   program: text,
 }
 const LINES: Readonly<Record<Line['what'], Shape>> = {
-  session: { server: text, guid: like(/^[0-9a-f]{32}$/), serverStart: like(/^\d{1,20}$/), user: text, domain: text, id: sessionId, at: number },
+  session: {
+    server: text,
+    guid: like(/^[0-9a-f]{32}$/),
+    serverStart: like(/^\d{1,20}$/),
+    user: text,
+    domain: text,
+    id: sessionId,
+    ends: orAbsent(value => fits(ENDS, value)),
+    at: number,
+  },
   'no-session': { id: sessionId },
   folder: { path },
   'no-folder': { path },

@@ -192,11 +192,17 @@ export class Journal {
   /** Puts a file in place of it that says the same in fewer lines: it is there whole, or not at all. */
   #rewrite(lines: readonly Line[]): void {
     const [file, draft] = [this.place!.file(this.run), this.place!.file(`${this.run}~${this.run}`)]
-    const fd = openSync(draft, 'ax', 0o600)
     const bytes = Buffer.concat([this.#head, ...lines.map(bytesOf)])
-    writeSync(fd, bytes)
-    fdatasyncSync(fd)
-    renameSync(draft, file)
+    const fd = openSync(draft, 'ax', 0o600)
+    try {
+      if (writeSync(fd, bytes) !== bytes.length) throw new Error('the disk is full')
+      fdatasyncSync(fd)
+      renameSync(draft, file)
+    } catch (thrown) {
+      closeSync(fd)
+      this.place!.remove(`${this.run}~${this.run}`)
+      throw thrown
+    }
     closeSync(this.#fd!)
     this.#fd = fd
     this.#size = bytes.length

@@ -1,6 +1,7 @@
 import type { SessionBook } from '../../smb/lifeline/login.ts'
 import type { Connection, ServerId } from '../../smb/resources.ts'
 import type { Entry, NameLine, SessionLine, Smb1Line } from './entry.ts'
+import { fallenOf } from './fallen.ts'
 import type { Journal } from './journal.ts'
 import { here } from './origin.ts'
 import type { Claimed } from './place.ts'
@@ -13,7 +14,9 @@ export interface Account {
 }
 
 /** No server holds a dead client's session for so long, ms; and one that starts anew may give its id to another. */
-const FORGOTTEN_MS = 24 * 3600 * 1000
+export const FORGOTTEN_MS = 24 * 3600 * 1000
+/** A login waits no longer to know whether a connection fell, ms. */
+const DOUBT_MS = 1500
 /** So many are ended by one login, and more by the next one. */
 const MAX_ORPHANS = 64
 
@@ -71,26 +74,39 @@ export class Keeper implements SessionBook {
     this.#account = account
   }
 
-  orphans({ serverId }: Connection): readonly bigint[] {
+  async orphans({ serverId }: Connection): Promise<readonly bigint[]> {
     if (serverId === undefined) return []
     const { place, run } = this.#journal
     const server = written(serverId)
     const ours = (line: SessionLine): boolean => sameServer(line, { ...server, server: this.#account.server }) && sameAccount(line, this.#account)
-    for (const filed of this.#journal.others()) {
+    const dead = this.#journal.others().filter(({ verdict, entry }) => verdict.state === 'dead' && entry !== undefined && held(entry).some(ours))
+    const isDoubtful = (line: SessionLine): boolean => isCounted(line) && (line.serverStart === '0' || server.serverStart === '0')
+    const doubtful = dead.flatMap(({ entry }) => held(entry!).filter(line => ours(line) && isDoubtful(line)))
+    const fallen = await fallenOf(
+      doubtful.flatMap(({ id, ends }) => (ends === undefined ? [] : [{ key: id, ends }])),
+      DOUBT_MS,
+    )
+    for (const filed of dead) {
       if (this.#orphans.size >= MAX_ORPHANS) break
-      if (filed.verdict.state !== 'dead' || filed.entry === undefined || !held(filed.entry).some(ours)) continue
+      if (!held(filed.entry!).some(line => ours(line) && (!isDoubtful(line) || fallen.has(line.id)))) continue
       const claimed = place?.claim(filed, run)
-      if (claimed !== undefined) for (const line of held(claimed.entry).filter(ours)) this.#orphans.set(idOf(line), claimed)
+      if (claimed === undefined) continue
+      for (const line of held(claimed.entry).filter(ours)) {
+        if (isDoubtful(line) && !fallen.has(line.id)) continue // nobody knows: it stays
+        this.#orphans.set(idOf(line), claimed)
+        if (isDoubtful(line)) this.#ended.add(idOf(line))
+      }
     }
-    return [...this.#orphans.keys()]
+    return [...this.#orphans.keys()].filter(id => !this.#ended.has(id))
   }
 
-  async taking({ serverId, dialect }: Connection, id: bigint): Promise<void> {
+  async taking({ serverId, dialect, transport: { ends } }: Connection, id: bigint): Promise<void> {
     if (dialect === 'NT1') {
       this.#smb1.add(id)
       return this.#journal.smb1({ ...this.#account, uid: Number(id) })
     }
-    if (serverId !== undefined) await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16) })
+    if (serverId === undefined) return
+    await this.#journal.session({ ...this.#account, ...written(serverId), id: id.toString(16), ...(ends === undefined ? {} : { ends }) })
   }
 
   gone(id: bigint): void {
@@ -113,6 +129,14 @@ export class Keeper implements SessionBook {
     this.#orphans.clear()
     this.#ended.clear()
   }
+}
+
+/**
+ * Whether the server counts its sessions, rather than draws their ids: one that was started since, and does not tell, may have given the id to somebody else.
+ * Samba draws 32 bits.
+ */
+function isCounted(line: SessionLine): boolean {
+  return (idOf(line) & 0xffff_ffffn) < 0x1_0000n
 }
 
 function idOf({ id }: SessionLine): bigint {

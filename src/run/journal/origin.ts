@@ -13,8 +13,12 @@ export interface Origin {
   /** `pid:[4026531836]`: elsewhere a pid means somebody else. On Windows the logon session, which letters belong to. */
   readonly pids: string
   readonly pid: number
-  /** In ticks since boot: with it a pid is nobody else's. proc_pid_stat(5), field 22. */
+  /** In ticks since boot: with it a pid is nobody else's. proc_pid_stat(5), field 22. Another time namespace counts from another moment. */
   readonly start: string
+  /** `time:[4026531834]`; older entries do not have it. */
+  readonly time?: string
+  /** `net:[4026531840]`: elsewhere an address may be another machine's. Older entries do not have it. */
+  readonly net?: string
   readonly uid: number
 }
 
@@ -39,6 +43,8 @@ export function here(): Origin {
     pids: link('/proc/self/ns/pid'),
     pid: process.pid,
     start: startOf('self') ?? '',
+    time: link('/proc/self/ns/time'),
+    net: link('/proc/self/ns/net'),
     uid: process.geteuid?.() ?? -1,
   }
   return own
@@ -67,15 +73,17 @@ export function judge(origin: Origin, me: Origin = here()): Verdict {
   return DEAD
 }
 
-function judgeProcess({ pids, pid, start }: Origin, me: Origin): Verdict {
+function judgeProcess({ pids, pid, start, time }: Origin, me: Origin): Verdict {
+  const unknown = (why: string): Verdict => ({ state: 'unknown', why })
   if (pids === '' || pids !== me.pids)
-    return { state: 'unknown', why: startElsewhere === undefined ? 'it runs in another pid namespace' : 'it ran in another logon session of Windows' }
+    return unknown(startElsewhere === undefined ? 'it runs in another pid namespace' : 'it ran in another logon session of Windows')
   if (!exists(pid)) return DEAD
   if (startElsewhere !== undefined) return startElsewhere(pid) === undefined ? LIVE : DEAD // another one of that number, or one that may not be looked at
   // a /proc of another pid namespace shows others under these numbers
   if (link('/proc/self') !== String(me.pid)) return LIVE
   const began = startOf(pid)
-  return began === undefined || began === start ? LIVE : DEAD
+  if (began === undefined || began === start) return LIVE
+  return time === me.time ? DEAD : unknown('it may run in another time namespace')
 }
 
 function exists(pid: number): boolean {

@@ -1,5 +1,5 @@
 import { spellName } from '../../nbt/names.ts'
-import { held, heldSmb1, namesLeft } from './keeper.ts'
+import { FORGOTTEN_MS, held, heldSmb1, namesLeft } from './keeper.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -17,7 +17,8 @@ export interface Known {
   readonly began: string | null
   readonly program: string | null
   readonly shares: readonly string[]
-  readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string }[]
+  /** `until`, ISO 8601: a server holds it no longer, and it is forgotten. */
+  readonly sessions: readonly { readonly server: string; readonly user: string; readonly id: string; readonly until: string }[]
   /** Of SMB1: no later login can end them. */
   readonly smb1: readonly { readonly server: string; readonly user: string; readonly uid: number }[]
   readonly mounts: readonly string[]
@@ -46,10 +47,15 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     ...told,
     pid: origin.boot === here().boot ? origin.pid : null,
     host: origin.host,
-    began: Number.isNaN(new Date(began).valueOf()) ? null : new Date(began).toISOString(),
+    began: isoOf(began) || null,
     program,
     shares,
-    sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id }) => ({ server, user: accountOf(user, domain), id })),
+    sessions: (verdict.state === 'dead' ? held(entry) : entry.sessions).map(({ server, user, domain, id, at }) => ({
+      server,
+      user: accountOf(user, domain),
+      id,
+      until: isoOf(at + FORGOTTEN_MS),
+    })),
     smb1: (verdict.state === 'dead' ? heldSmb1(entry) : entry.smb1).map(({ server, user, domain, uid }) => ({ server, user: accountOf(user, domain), uid })),
     mounts: mounts.map(({ path }) => path),
     connections: connections.map(({ device, remote }) => `${device} ${remote}`.trim()),
@@ -57,6 +63,12 @@ function knownOf({ name, entry, verdict }: Filed): Known {
     folders,
     names: (verdict.state === 'dead' ? namesLeft(entry) : names).map(name => ({ name: spellName(name), addresses: name.addresses, wins: name.wins })),
   }
+}
+
+/** Empty for what is no time. */
+function isoOf(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.valueOf()) ? '' : date.toISOString()
 }
 
 /** As `--user` takes it. */

@@ -20,6 +20,6 @@ async function giveBack(): Promise<void> {
   for (const dueAt = now() + LONGEST_MS; place !== undefined && now() < dueAt; await pause(AGAIN_MS)) {
     const left = place.list().filter(({ name, entry }) => name.split('~', 1)[0] === run && (entry?.connections.length ?? 0) > 0)
     if (left.length === 0) return
-    await reapPlace(place, left, { by: randomBytes(4).toString('hex'), env: process.env, connectionsFell: true })
+    await reapPlace(place, left, { by: randomBytes(4).toString('hex'), env: process.env })
   }
 }

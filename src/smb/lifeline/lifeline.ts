@@ -102,7 +102,7 @@ export class Lifeline {
       resetClient()
     }
     try {
-      this.#session = await this.#enter(this.connection, book?.orphans(this.connection) ?? [], signal, resetClient !== undefined)
+      this.#session = await this.#enter(this.connection, (await book?.orphans(this.connection)) ?? [], signal, resetClient !== undefined)
     } finally {
       book?.settled()
     }

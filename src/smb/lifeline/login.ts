@@ -6,7 +6,7 @@ import type { TransportOptions } from '../transport.ts'
 /** Keeps account of the sessions of one user on one server, so that one whose owner is no more is found and ended. */
 export interface SessionBook {
   /** This user's sessions there that nobody uses any more, for certain. */
-  orphans(connection: Connection): readonly bigint[]
+  orphans(connection: Connection): Promise<readonly bigint[]>
   /** The server has given the session its id; it counts once the login goes on, which waits for this. */
   taking(connection: Connection, id: bigint): Promise<void>
   /** The server has it no more. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -15,6 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -23,10 +25,11 @@ import { drivesOf } from '../../../src/run/drives.ts'
 import { type Entry, MAX_ENTRY, parseEntry, type SessionLine } from '../../../src/run/journal/entry.ts'
 import { Journal } from '../../../src/run/journal/journal.ts'
 import { here, judge, type Origin } from '../../../src/run/journal/origin.ts'
-import { forgetSmb1 } from '../../../src/run/journal/keeper.ts'
+import { forgetSmb1, Keeper } from '../../../src/run/journal/keeper.ts'
 import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
-import { connectionsOf, reapPlace } from '../../../src/run/reap.ts'
+import type { Connection } from '../../../src/smb/resources.ts'
+import { connectionsOf, fallenHere, reapPlace } from '../../../src/run/reap.ts'
 
 let base: string
 let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
@@ -51,7 +54,7 @@ function dead(run: string, lines: readonly object[] = [], origin: Partial<Origin
   writeFileSync(file, [head, ...lines].map(line => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 })
   return file
 }
-const reap = (connectionsFell = false) => reapPlace(place(), place().list(), { by: '0000000f', env, connectionsFell })
+const reap = (fallen: ReadonlySet<string> = new Set()) => reapPlace(place(), place().list(), { by: '0000000f', env, fallen })
 const files = (): string[] => readdirSync(place().path)
 
 test('an entry is private, says what is held and no more, and goes when all was given back', async () => {
@@ -136,6 +139,12 @@ test('who is dead, who lives, and of whom nothing is known', () => {
   assert.equal(verdict({ pid: gone, host: 'renamed', machine: '' }), 'dead', 'the same boot is the same machine')
   assert.match(verdict({ pid: gone, pids: 'pid:[1]' }), /another pid namespace/)
   assert.match(verdict({ pid: gone, pids: '' }), /another pid namespace/)
+  assert.equal(verdict({ start: '1', time: 'time:[1]', pid: gone }), 'dead', 'nobody has the pid')
+  for (const time of ['time:[1]', undefined]) {
+    const { time: _, ...old } = me
+    const found = judge({ ...old, start: '1', ...(time === undefined ? {} : { time }) })
+    assert.deepEqual(found, { state: 'unknown', why: 'it may run in another time namespace' })
+  }
   assert.match(verdict({ uid: me.uid + 1 }), /another user/)
   const machine = 'a'.repeat(32)
   const then = (origin: Partial<Origin>): string => {
@@ -296,14 +305,73 @@ test('sessions of a dead run are kept for a login, and forgotten after a day', a
   )
 })
 
-test('a session of this boot fell with its connection, where it is told so; one from before did not', async () => {
-  const line = { what: 'session', ...session('5'), at: Date.now() }
-  dead('0000000b', [line], { boot: here().boot, start: '1' })
-  dead('0000000c', [line])
+test('a session of this boot is kept until its connection is known to have fallen; one of an earlier boot, or of another network, is not asked for', async () => {
+  const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address() as AddressInfo
+  const free = async (): Promise<number> => {
+    const probe = createServer().listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const { port: own } = probe.address() as AddressInfo
+    probe.close()
+    await once(probe, 'close')
+    return own
+  }
+  const line = async (id: string, more: object = {}): Promise<object> => {
+    const ends = { local: '127.0.0.1', localPort: await free(), address: '127.0.0.1', port }
+    return { what: 'session', ...session(id), at: Date.now(), ends, ...more }
+  }
+  const now = { boot: here().boot, start: '1' }
+  dead('0000000b', [await line('5'), await line('6')], now)
+  dead('0000000c', [await line('5')])
+  dead('0000000d', [await line('5')], { ...now, net: 'net:[1]' })
+  dead('0000000e', [await line('5', { ends: undefined })], now)
   await reap()
-  assert.deepEqual(files(), ['0000000b', '0000000c'])
-  await reap(true)
-  assert.deepEqual(files(), ['0000000c'])
+  assert.deepEqual(files(), ['0000000b', '0000000c', '0000000d', '0000000e'])
+  const fallen = await fallenHere(place().list())
+  assert.deepEqual([...fallen].sort(), ['0000000b 5', '0000000b 6'])
+  await reap(new Set(['0000000b 5']))
+  assert.deepEqual(
+    parseEntry(readFileSync(place().file('0000000b'), 'utf8')).sessions.map(({ id }) => id),
+    ['6'],
+  )
+  await reap(fallen)
+  assert.deepEqual(files(), ['0000000c', '0000000d', '0000000e'])
+  listener.close()
+})
+
+test('a login names no session whose id may be another’s by now: of a server that counts them, and does not tell since when', async () => {
+  const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address() as AddressInfo
+  const line = (id: string, local: string, localPort: number, serverStart = '0'): object => {
+    return { what: 'session', ...session(id), serverStart, at: Date.now(), ends: { local, localPort, address: '127.0.0.1', port } }
+  }
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port: own } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  const [drawn, fell, unknown, known1] = ['9f3c21aa', '40000000019', '4000000001d', '21']
+  dead('0000000b', [line(drawn, '192.0.2.1', 1025)])
+  dead('0000000c', [line(fell, '127.0.0.1', own)])
+  dead('0000000d', [line(unknown, '192.0.2.1', 1026)])
+  dead('0000000e', [line(known1, '192.0.2.1', 1027, '77')])
+  const journal = open('0000000f')
+  const named = async (started: bigint): Promise<readonly bigint[]> => {
+    const keeper = new Keeper(journal, { server: 'srv', user: 'alice', domain: 'LAB' })
+    const ids = await keeper.orphans({ serverId: { guid: Buffer.alloc(16, 0xab), started } } as Connection)
+    for (const id of ids) keeper.gone(id)
+    keeper.settled()
+    return ids
+  }
+  assert.deepEqual(await named(77n), [BigInt(`0x${drawn}`), BigInt(`0x${known1}`)], 'the one that tells is known to be the same')
+  assert.deepEqual(files(), ['0000000d', '0000000f'])
+  dead('0000000e', [line(known1, '192.0.2.1', 1027)])
+  assert.deepEqual(await named(0n), [])
+  assert.deepEqual(files(), ['0000000d', '0000000e', '0000000f'])
+  journal.end()
+  listener.close()
 })
 
 test('a journal that cannot be made is said once, with the cure, and the run goes on', async () => {
