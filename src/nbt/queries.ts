@@ -4,7 +4,7 @@ import type { Peer } from './endpoint.ts'
 import type { NameExchange } from './exchange.ts'
 import { conflictDemand, queryRequest, statusRequest } from './name-messages.ts'
 import { type NamePacket, type NbAddress, type NodeType, OPCODE, RCODE, type RecordData, type StatusName } from './name-packets.ts'
-import { ANY_NAME, type NetbiosName, spellName, SUFFIX } from './names.ts'
+import { ANY_NAME, nameKey, type NetbiosName, spellName, SUFFIX } from './names.ts'
 import type { NameTimes } from './times.ts'
 
 /** Where a node's packets go, and how patient it is. */
@@ -27,7 +27,7 @@ export interface NameAttempt {
   readonly way: 'wins' | 'broadcast'
   /** The name server; the broadcast addresses. */
   readonly to: string
-  readonly outcome: 'found' | 'no such name' | 'no answer' | `failed: ${string}`
+  readonly outcome: 'found' | 'no such name' | 'no answer' | `redirected to ${string}` | `failed: ${string}`
 }
 
 export interface FoundName {
@@ -60,11 +60,18 @@ export async function lookUpName(network: NameNetwork, name: NetbiosName, signal
   const attempts: NameAttempt[] = []
   for (const way of WAYS[network.nodeType]) {
     // name servers one after the other, all wires at once
-    for (const to of way === 'wins' ? network.wins : network.broadcasts.length === 0 ? [] : [network.broadcasts.join(' ')]) {
+    const all = way === 'wins' ? [...network.wins] : network.broadcasts.length === 0 ? [] : [network.broadcasts.join(' ')]
+    for (let i = 0; i < all.length; i++) {
+      const to = all[i]!
       try {
-        const found = await (way === 'wins' ? queryServer(network, to, name, signal) : queryBroadcast(network, name, signal))
-        attempts.push({ way, to, outcome: found === undefined ? 'no answer' : found === NEGATIVE ? 'no such name' : 'found' })
-        if (found !== undefined && found !== NEGATIVE) return { found, attempts }
+        const found = await (way === 'wins' ? askServer(network, to, name, signal) : queryBroadcast(network, name, signal))
+        attempts.push({ way, to, outcome: outcomeOf(found) })
+        if (typeof found !== 'object') continue
+        if (!('redirect' in found)) return { found, attempts }
+        // who was named is asked next, in the place of its own where it has one; nobody is asked twice
+        const later = all.indexOf(found.redirect, i + 1)
+        if (later >= 0) all.splice(later, 1)
+        if (!all.includes(found.redirect) && all.length < network.wins.length + MOST_REDIRECTS) all.splice(i + 1, 0, found.redirect)
       } catch (thrown) {
         signal?.throwIfAborted()
         if (thrown instanceof NbtrunError && thrown.code === 'CLOSED') throw thrown
@@ -77,18 +84,42 @@ export async function lookUpName(network: NameNetwork, name: NetbiosName, signal
 
 const NEGATIVE = Symbol('negative')
 
+/** The name server does not know itself, and names another one. RFC 1002 section 4.2.15. */
+interface Redirect {
+  readonly redirect: string
+}
+
+/** Servers beyond those that were configured, for one name. */
+const MOST_REDIRECTS = 4
+
+function outcomeOf(found: FoundName | Redirect | typeof NEGATIVE | undefined): NameAttempt['outcome'] {
+  if (found === undefined) return 'no answer'
+  if (found === NEGATIVE) return 'no such name'
+  return 'redirect' in found ? `redirected to ${found.redirect}` : 'found'
+}
+
 const isPositive = (response: NamePacket): boolean => response.rcode === RCODE.OK
 
 const addressesIn = (data: RecordData | undefined): readonly NbAddress[] => (data?.kind === 'addresses' ? data.addresses : [])
 
-/** Asks one name server, or, as a check, one node. RFC 1002 section 5.1.2.2. */
+/** Asks one name server, or, as a check, one node: for what it knows itself. RFC 1002 section 5.1.2.2. */
 export async function queryServer(
-  { exchange, port, times }: NameNetwork,
+  network: NameNetwork,
   address: string,
   name: NetbiosName,
   signal?: AbortSignal,
 ): Promise<FoundName | typeof NEGATIVE | undefined> {
-  return exchange.ask<FoundName | typeof NEGATIVE>({
+  const answer = await askServer(network, address, name, signal)
+  return typeof answer === 'object' && 'redirect' in answer ? undefined : answer
+}
+
+function askServer(
+  { exchange, port, times }: NameNetwork,
+  address: string,
+  name: NetbiosName,
+  signal?: AbortSignal,
+): Promise<FoundName | Redirect | typeof NEGATIVE | undefined> {
+  return exchange.ask<FoundName | Redirect | typeof NEGATIVE>({
     packet: id => queryRequest(id, name, false),
     to: [{ address, port }],
     broadcast: false,
@@ -99,6 +130,8 @@ export async function queryServer(
       const patience = wackOf(response, times)
       if (patience !== undefined) return patience
       if (!isPositive(response)) return { result: NEGATIVE }
+      const redirect = redirectIn(response, name)
+      if (redirect !== undefined) return { result: { redirect } }
       const owners = addressesIn(response.answer?.data)
       const [owner] = owners
       return owner === undefined
@@ -107,6 +140,18 @@ export async function queryServer(
     },
   })
 }
+
+/** Where a redirect leads: the address of the name server that is named for the name. */
+function redirectIn({ answer, authority, additional }: NamePacket, name: NetbiosName): string | undefined {
+  if (answer !== undefined || authority?.data.kind !== 'server' || additional?.data.kind !== 'server address') return undefined
+  if (nameKey(authority.name) !== nameKey(name) || nameKey(additional.name) !== nameKey(authority.data.server)) return undefined
+  const { address } = additional.data
+  const first = Number(address.split('.', 1)[0])
+  return first === 0 || first >= FIRST_MULTICAST ? undefined : address // one that nobody can have leads nowhere
+}
+
+/** 224.0.0.0 and above: many, all, or nobody. */
+const FIRST_MULTICAST = 224
 
 /** ms to wait when the response is a wait acknowledgement. RFC 1002 section 4.2.16. */
 export function wackOf(response: NamePacket, { wackLeastMs, wackMostMs }: NameTimes): number | undefined {

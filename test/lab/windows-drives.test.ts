@@ -251,8 +251,9 @@ process.exit(0)`
         ended.map(() => [0, '']),
       )
       nothingHeld()
-      const { stdout } = await windows.nbtrun(['runs'])
-      assert.equal(stdout.includes('//srv/app'), false, stdout)
+      // the guardian of the killed one may have been first, and not be done yet
+      const known = async (): Promise<boolean> => (await windows.nbtrun(['runs'])).stdout.includes('//srv/app')
+      for (let looks = 0; await known(); looks++) assert.ok(looks < 30, 'it is written down for ever')
       for (const name of ['all', 'up-0', 'up-1', 'up-2', 'up-3']) rmSync(windows.path(name))
     }
   })

@@ -9,11 +9,11 @@ import {
   statusResponse,
   waitAcknowledgement,
 } from '../../../src/nbt/name-messages.ts'
-import { type NbAddress, type NodeType, OPCODE, RCODE } from '../../../src/nbt/name-packets.ts'
+import { type NamePacket, type NbAddress, type NodeType, OPCODE, RCODE } from '../../../src/nbt/name-packets.ts'
 import { parseName } from '../../../src/nbt/names.ts'
 import { askStatus, lookUpName, type NameNetwork } from '../../../src/nbt/queries.ts'
 import { refreshAt, registerName, releaseName } from '../../../src/nbt/registrations.ts'
-import { Nbns, Puppet, QUICK, Wire } from './wire.ts'
+import { Nbns, Puppet, QUICK, redirectResponse, Wire } from './wire.ts'
 
 const ME = '10.0.0.1'
 const SRV = parseName('SRV', 0x20)
@@ -44,6 +44,62 @@ test('a query goes to the name servers in order: past a silent one and past one 
   )
   assert.equal(wire.packets.filter(({ to }) => to === '10.0.0.2').length, 3)
   assert.equal(unasked.heard.length, 0)
+})
+
+test('a name server that names another one is believed: that one is asked next, nobody twice, and not without end', async () => {
+  const wire = new Wire()
+  const other = parseName('OTHER', 0x20)
+  const net = network(wire, { wins: ['10.0.0.2', '10.0.0.3', '10.0.0.4'] })
+  const leadsTo = (address: string, to: string): Nbns => {
+    const server = new Nbns(wire, address)
+    server.first = ({ id, question }, _, say) => (say(redirectResponse(id, question!.name, other, to)), true)
+    return server
+  }
+  leadsTo('10.0.0.2', '10.0.0.4')
+  const unasked = new Nbns(wire, '10.0.0.3')
+  const last = leadsTo('10.0.0.4', '10.0.0.9')
+  const knows = new Nbns(wire, '10.0.0.9')
+  knows.names.set('SRV#32.', owner('10.0.0.7'))
+  const { found, attempts } = await lookUpName(net, SRV)
+  assert.deepEqual([found?.owners, found?.from, found?.by], [[owner('10.0.0.7')], '10.0.0.9', 'wins'])
+  const told = (all: typeof attempts): string[] => all.map(({ to, outcome }) => `${to} ${outcome}`)
+  assert.deepEqual(told(attempts), ['10.0.0.2 redirected to 10.0.0.4', '10.0.0.4 redirected to 10.0.0.9', '10.0.0.9 found'])
+  assert.deepEqual([unasked.heard.length, last.heard.length], [0, 1])
+
+  // in a circle, and to itself
+  leadsTo('10.0.0.11', '10.0.0.12')
+  leadsTo('10.0.0.12', '10.0.0.11')
+  leadsTo('10.0.0.13', '10.0.0.13')
+  const circle = await lookUpName({ ...net, wins: ['10.0.0.11', '10.0.0.13'] }, SRV)
+  assert.deepEqual(told(circle.attempts), ['10.0.0.11 redirected to 10.0.0.12', '10.0.0.12 redirected to 10.0.0.11', '10.0.0.13 redirected to 10.0.0.13'])
+  // one after the other without end
+  for (let n = 20; n < 40; n++) leadsTo(`10.0.0.${n}`, `10.0.0.${n + 1}`)
+  const endless = await lookUpName({ ...net, wins: ['10.0.0.20'] }, SRV)
+  assert.deepEqual([endless.found, endless.attempts.length], [undefined, 5])
+})
+
+test('what is no proper redirect leads nowhere', async () => {
+  const wire = new Wire()
+  const other = parseName('OTHER', 0x20)
+  const server = new Nbns(wire, '10.0.0.2')
+  const bad = new Nbns(wire, '10.0.0.9')
+  const net = network(wire, { wins: ['10.0.0.2'], times: { ...QUICK, unicastMs: 50 } })
+  for (const [to, changed] of [
+    ['10.0.0.255', (p: NamePacket) => ({ ...p, authority: { ...p.authority!, name: other } })],
+    ['10.0.0.9', (p: NamePacket) => ({ ...p, additional: { ...p.additional!, name: SRV } })],
+    ['10.0.0.9', (p: NamePacket) => ({ ...p, authority: undefined })],
+    ['0.0.0.0', (p: NamePacket) => p],
+    ['255.255.255.255', (p: NamePacket) => p],
+    ['239.1.1.1', (p: NamePacket) => p],
+  ] as const) {
+    server.first = ({ id }, _, say) => (say(changed(redirectResponse(id, SRV, other, to))), true)
+    const { attempts } = await lookUpName(net, SRV)
+    assert.deepEqual(
+      attempts.map(({ outcome }) => outcome),
+      ['no answer'],
+    )
+  }
+  assert.equal(bad.heard.length, 0)
 })
 
 test('each type of node asks whom RFC 1001 says, in its order', async () => {

@@ -2,7 +2,7 @@ import { decode, encode } from '../../../src/base/wire.ts'
 import type { Endpoint, Interface, Peer, Receiver } from '../../../src/nbt/endpoint.ts'
 import { registrationResponse, negativeQueryResponse, queryResponse, releaseResponse } from '../../../src/nbt/name-messages.ts'
 import { namePacket, type NamePacket, type NbAddress, OPCODE, RCODE } from '../../../src/nbt/name-packets.ts'
-import { nameKey } from '../../../src/nbt/names.ts'
+import { nameKey, type NetbiosName } from '../../../src/nbt/names.ts'
 import { EndNode, type NodeOptions } from '../../../src/nbt/node.ts'
 import type { NameTimes } from '../../../src/nbt/times.ts'
 
@@ -89,6 +89,17 @@ export const QUICK: NameTimes = {
 export function node(wire: Wire, address: string, options: NodeOptions = {}): Promise<EndNode> {
   const endpoints = { name: wire.plug(address, 137), ...(options.datagrams === true ? { datagram: wire.plug(address, 138) } : {}) }
   return EndNode.open({ own: ownAt(address), times: QUICK, endpoints, ...options })
+}
+
+/** REDIRECT NAME QUERY RESPONSE: the name server called `server` has that address. RFC 1002 section 4.2.15. */
+export function redirectResponse(id: number, name: NetbiosName, server: NetbiosName, address: string): NamePacket {
+  return {
+    ...queryResponse(id, name, 0, []),
+    authoritative: false,
+    answer: undefined,
+    authority: { name, ttl: 0, data: { kind: 'server', server } },
+    additional: { name: server, ttl: 0, data: { kind: 'server address', address } },
+  }
 }
 
 /** A node that does what the test says, and hears everything. */
