@@ -305,8 +305,9 @@ test('sessions of a dead run are kept for a login, and forgotten after a day', a
   )
 })
 
-test('a session of this boot is kept until its connection is known to have fallen; one of an earlier boot, or of another network, is not asked for', async () => {
+test('a session of this boot is kept until its connection is known to have fallen; one of an earlier boot, or of another network, is not asked for', async t => {
   const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
+  t.after(() => listener.close())
   await once(listener, 'listening')
   const { port } = listener.address() as AddressInfo
   const free = async (): Promise<number> => {
@@ -337,11 +338,11 @@ test('a session of this boot is kept until its connection is known to have falle
   )
   await reap(fallen)
   assert.deepEqual(files(), ['0000000c', '0000000d', '0000000e'])
-  listener.close()
 })
 
-test('a login names no session whose id may be another’s by now: of a server that counts them, and does not tell since when', async () => {
+test('a login names no session whose id may be another’s by now: of a server that counts them, and does not tell since when', async t => {
   const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1')
+  t.after(() => listener.close())
   await once(listener, 'listening')
   const { port } = listener.address() as AddressInfo
   const line = (id: string, local: string, localPort: number, serverStart = '0'): object => {
@@ -371,7 +372,6 @@ test('a login names no session whose id may be another’s by now: of a server t
   assert.deepEqual(await named(0n), [])
   assert.deepEqual(files(), ['0000000d', '0000000e', '0000000f'])
   journal.end()
-  listener.close()
 })
 
 test('a journal that cannot be made is said once, with the cure, and the run goes on', async () => {
