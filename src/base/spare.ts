@@ -1,0 +1,33 @@
+import { closeSync, openSync } from 'node:fs'
+
+/** A descriptor that is held for when no other is left. */
+export class Spare {
+  #fd: number | undefined = openSync('/dev/null', 'r')
+  #closed = false
+
+  /** `work` finds one descriptor more; it is taken back afterwards, unless somebody else was quicker. */
+  async with<T>(work: () => Promise<T>): Promise<T> {
+    this.#give()
+    try {
+      return await work()
+    } finally {
+      if (!this.#closed && this.#fd === undefined) this.#take()
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#give()
+  }
+
+  #take(): void {
+    try {
+      this.#fd = openSync('/dev/null', 'r')
+    } catch {} // there will be one another time
+  }
+
+  #give(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+}
