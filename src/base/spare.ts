@@ -1,9 +1,13 @@
 import { closeSync, openSync } from 'node:fs'
 
-/** A descriptor that is held for when no other is left. */
+/** A descriptor that is held for when no other is left; none where there is none to be had. */
 export class Spare {
-  #fd: number | undefined = openSync('/dev/null', 'r')
+  #fd: number | undefined
   #closed = false
+
+  constructor() {
+    this.#take()
+  }
 
   /** `work` finds one descriptor more; it is taken back afterwards, unless somebody else was quicker. */
   async with<T>(work: () => Promise<T>): Promise<T> {
@@ -23,7 +27,7 @@ export class Spare {
   #take(): void {
     try {
       this.#fd = openSync('/dev/null', 'r')
-    } catch {} // there will be one another time
+    } catch {} // then it is done without
   }
 
   #give(): void {
