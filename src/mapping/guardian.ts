@@ -1,8 +1,8 @@
 import { Helper } from './fuse/helper.ts'
 import { findTools } from './fuse/tools.ts'
 
-/** By what those are known who must not outlive nbtrun: they see one of these mounts, or have this run's id in their environment. */
-export type Members = { readonly devices: readonly string[] } | { readonly runId: string }
+/** By what those are known who must not outlive nbtrun: they see one of these mounts of this run, or, without any, have its id in their environment. */
+export type Members = { readonly runId: string; readonly devices?: readonly string[] }
 
 /** Mounts that nobody but us would take away, and the words that do; the path follows. */
 export interface Mounts {
@@ -15,8 +15,8 @@ export interface Mounts {
  * of its control socket, and waits for the end of that. Told `done` before, it ends; else nbtrun is dead. Then it detaches what is mounted by nbtrun at each
  * point, and after $3 kills those who still use it. Told `detach`, it does the first alone.
  *
- * Those are who was there before nbtrun died, and whoever is found beside one of them: while one is there, so is the mount, and its device number is nobody
- * else's. A process is known by its number and its start, fields 1 and 22 of proc_pid_stat(5), and lives while one of its threads does.
+ * Those are who was there before nbtrun died, and whoever is found beside one of them. A mount is known by its device number and by the run's id in its source:
+ * the number alone is another mount's as soon as the last who saw this one is gone, and that may be one that everybody sees. A process is known by its number and its start, fields 1 and 22 of proc_pid_stat(5), and lives while one of its threads does.
  */
 const GUARD = `
 exec 2>/dev/null
@@ -87,8 +87,9 @@ export class Guardian {
 
   /** From now on these are killed, too. */
   watch(members: Members): void {
-    if ('runId' in members) this.#helper.say(`-z environ ^NBTRUN_RUN_ID=${members.runId}$`)
-    else this.#helper.say(`-E mountinfo ^[0-9]+ [0-9]+ (${members.devices.join('|')}) .* - fuse[.]nbtrun`)
+    const { runId, devices } = members
+    if (devices === undefined) this.#helper.say(`-z environ ^NBTRUN_RUN_ID=${runId}$`)
+    else this.#helper.say(`-E mountinfo ^[0-9]+ [0-9]+ (${devices.join('|')}) .* - fuse[.]nbtrun [^ ]*@${runId} `)
   }
 
   /** Takes the mounts away where we cannot start a tool that does; then nothing is left to guard. Resolves when it is gone. */

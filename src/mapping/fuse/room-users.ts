@@ -33,8 +33,8 @@ export async function isMapping(path: string, device: string): Promise<boolean> 
   return last?.device === device && last.type === 'fuse.nbtrun'
 }
 
-/** Every process, `except` left out, that sees a mount with one of these device numbers: also from a mount namespace of its own. */
-export async function usersOf(devices: ReadonlySet<string>, except: number): Promise<readonly number[]> {
+/** Every process, `except` left out, that sees a mount of this run with one of these device numbers: also from a mount namespace of its own. */
+export async function usersOf(devices: ReadonlySet<string>, runId: string, except: number): Promise<readonly number[]> {
   const sees = new Map<string, boolean>()
   const own = await mountNamespace(process.pid)
   if (typeof own === 'string') sees.set(own, false)
@@ -48,7 +48,7 @@ export async function usersOf(devices: ReadonlySet<string>, except: number): Pro
       if (mounts.length === 0) continue // just gone: ask the next one of this namespace
       sees.set(
         namespace,
-        mounts.some(mount => devices.has(mount.device)),
+        mounts.some(mount => devices.has(mount.device) && mount.source?.endsWith(`@${runId}`)),
       )
     }
     if (sees.get(namespace) === true) users.push(pid)
@@ -60,6 +60,7 @@ interface Mounted {
   readonly device: string
   readonly path: string
   readonly type: string | undefined
+  readonly source: string | undefined
 }
 
 /** None where the process is gone. */
@@ -72,7 +73,7 @@ async function mountsOf(pid: number): Promise<readonly Mounted[]> {
   }
 }
 
-/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first behind the dash (type). */
+/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first two behind the dash (type, source). */
 async function readMounts(folder: string): Promise<readonly Mounted[]> {
   return (await readFile(`${folder}/mountinfo`, 'utf8'))
     .split('\n')
@@ -80,6 +81,7 @@ async function readMounts(folder: string): Promise<readonly Mounted[]> {
     .map(([, , device = '', , path = '', ...more]) => ({
       device,
       type: more[more.indexOf('-') + 1],
+      source: more[more.indexOf('-') + 2],
       path: path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     }))
     .filter(mount => mount.device !== '')

@@ -16,6 +16,8 @@ export interface Mount {
 export interface RoomPlan {
   readonly tools: Tools<(typeof ROOM_TOOLS)[number]>
   readonly mounts: readonly Mount[]
+  /** In the source of each mount. */
+  readonly runId: string
   /** Blocking reads instead of polling. */
   readonly blocking: boolean
   /** Serves the mount with this index, from a descriptor that was mounted (and is taken over), or however else. */

@@ -25,6 +25,8 @@ export interface FuseServerLike {
 
 /** What every way through FUSE needs. */
 export interface FuseMappingOptions {
+  /** Tells the mounts of this run from all others. */
+  readonly runId: string
   readonly points: readonly Point[]
   /** Serves one mount. `forAll`: its files are writable for all who see it, not for our user alone. */
   readonly serve: (attach: Attach, point: Point, forAll: boolean) => FuseServerLike
@@ -49,7 +51,7 @@ const ENTER_MS = 10_000
  */
 export async function openRoom(
   name: RoomWayName,
-  { points, serve, signal, blocking = false, killAfterMs, onMount = () => {} }: FuseMappingOptions,
+  { points, runId, serve, signal, blocking = false, killAfterMs, onMount = () => {} }: FuseMappingOptions,
 ): Promise<Mapping> {
   signal.throwIfAborted()
   const way: RoomWay = WAYS[name]
@@ -60,7 +62,8 @@ export async function openRoom(
   const over = new Set<number>()
   const plan: RoomPlan = {
     tools,
-    mounts: points.map(point => mountOf(point, !way.user)),
+    runId,
+    mounts: points.map(point => mountOf(point, runId, !way.user)),
     blocking,
     serve: (attach, index) => {
       const watched: Attach = events =>
@@ -84,7 +87,7 @@ export async function openRoom(
     const paths = points.map(point => realpathSync(point.path))
     const numbers = await devicesAt(made.pid, paths)
     const guardian = await guarding
-    guardian.watch({ devices: numbers.filter(number => number !== undefined) })
+    guardian.watch({ devices: numbers.filter(number => number !== undefined), runId })
     for (const [index, number] of numbers.entries()) if (number !== undefined) onMount(points[index]!.path, number)
     return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), numbers, over, guardian)
   } catch (thrown) {
@@ -95,14 +98,17 @@ export async function openRoom(
   }
 }
 
-/** `others`: also users other than ours may use it, as far as the files' modes let them: a program that root starts may drop to another user. */
-export function mountOf({ files, path, readOnly }: Point, others: boolean): Mount {
+/**
+ * The run's id stands behind the share: the kernel gives the device number of a mount that is no more to the next one. `others`: also users other than ours may use it, as far as the files' modes let them: a program that root starts may drop to
+ * another user.
+ */
+export function mountOf({ files, path, readOnly }: Point, runId: string, others: boolean): Mount {
   const uid = process.geteuid?.() ?? 0
   const gid = process.getegid?.() ?? 0
   const options = [`rootmode=40000,user_id=${uid},group_id=${gid},nosuid,nodev`]
   if (readOnly) options.push('ro')
   if (others) options.push('allow_other,default_permissions')
-  return { source: files.label, path, options: options.join(',') }
+  return { source: `${files.label}@${runId}`, path, options: options.join(',') }
 }
 
 class Room implements Mapping {
@@ -173,7 +179,7 @@ class Room implements Mapping {
     for (;;) {
       const over = this.#over.size
       const numbers = this.#numbers.flatMap((number, index) => (number === undefined || this.#over.has(index) ? [] : [number]))
-      const users = numbers.length === 0 ? [] : await usersOf(new Set(numbers), this.#made.pid)
+      const users = numbers.length === 0 ? [] : await usersOf(new Set(numbers), this.#plan.runId, this.#made.pid)
       await nextTurn() // in which an end would have been told
       if (this.#over.size === over) return users
     }

@@ -70,7 +70,7 @@ export async function openShared({
   const shared = new Shared(tools, mounter, followers, devices, guardian, mounted, warn)
   try {
     for (const point of points) {
-      const fd = await mountWhole(mounter, mountOf(point, root))
+      const fd = await mountWhole(mounter, mountOf(point, runId, root))
       const server = serve(await devices.attach(fd), point, false)
       const [device] = await devicesAt(process.pid, [point.path]).catch(() => []) // it is mounted all the same
       mounted.push({ point, server, device })

@@ -28,6 +28,7 @@ print(json.dumps({
 const FILES = { hello: 'hello from the share\n', show: SHOW, nothing: '#!/bin/sh\n', chain: '#!/bin/sh\nexec ./nothing\n' }
 
 const WAY = (process.env['WAY'] ?? 'b2') as RoomWayName
+const RUN = '0123abcd'
 const blocking = process.env['READ'] === 'blocking'
 const base = mkdtempSync(join(tmpdir(), 'nbtrun test-'))
 const point = (name = 'a point'): Point => {
@@ -37,7 +38,7 @@ const point = (name = 'a point'): Point => {
 const serve: (attach: Attach, point: Point) => FuseServerLike = serveFlat(FILES, process.getuid?.() ?? 0)
 const rooms: Mapping[] = []
 async function open(points: readonly Point[], signal = new AbortController().signal): Promise<Mapping> {
-  const room = await openRoom(WAY, { points, serve, signal, blocking, killAfterMs: 5000 })
+  const room = await openRoom(WAY, { points, serve, signal, blocking, killAfterMs: 5000, runId: RUN })
   rooms.push(room)
   return room
 }
@@ -186,6 +187,7 @@ const stories: Record<string, () => Promise<unknown>> = {
       points: [point()],
       blocking,
       killAfterMs: 5000,
+      runId: RUN,
       serve: attach => {
         const inner = serveFlat({}, 0)(attach, point())
         inner.close() // the first look at the folder fails
