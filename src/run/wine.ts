@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
+import type { Manner } from '../app/tree.ts'
 import { driveName, type DriveChange, giveDriveBack, type OtherDrives, takeDrive, type WineTool } from '../app/wine/drive.ts'
 import { fromWindows, type SeenDrive, toWindows } from '../app/wine/paths.ts'
 import { isPrefix, winePrefix } from '../app/wine/prefix.ts'
 import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverOf } from '../app/wine/server.ts'
 import { makePrefix, noWine } from '../app/wine/tools.ts'
+import { mayHaveWindows, WindowCloser } from '../app/wine/windows.ts'
 import type { Scope } from '../base/scope.ts'
 import { now } from '../base/time.ts'
 import type { Mapping } from '../mapping/mapping.ts'
@@ -27,11 +29,12 @@ export interface WineOptions {
 /** The Wine side of a run: which mapping its wineserver can see, and the drives that the shares are in its prefix. */
 export class WineSide {
   readonly prefix: string
-  readonly manner = MANNER
+  readonly manner: Manner = { ask: pid => this.#ask(pid), end: pid => MANNER.end(pid) }
   readonly isBystander = isWines
   readonly #options: WineOptions
   readonly #env: RunIo['env']
   #drives: readonly SeenDrive[] | undefined
+  #closer: WindowCloser | undefined
 
   constructor(options: WineOptions) {
     const { settings, io } = options
@@ -55,6 +58,7 @@ export class WineSide {
 
   /** Makes every share a network drive of the prefix, which is made where there is none; once. */
   async take(scope: Scope, mapping: Mapping, wants: string, signal: AbortSignal): Promise<void> {
+    if (mapping.kind === 'private') this.#closer ??= this.#closerFor(mapping) // what asks is outside, and so nobody to wait for
     if (this.#drives !== undefined || mapping.kind === 'none') return
     const { settings, record } = this.#options
     const tool = await wineTool(this.#env)
@@ -95,6 +99,27 @@ export class WineSide {
     void endIdleServer(this.prefix, async pid => (await mapping.users()).includes(pid), signal).catch(() => {})
   }
 
+  /** A program of windows is asked to close them, and for that Wine has to start: nobody waits for it. */
+  async #ask(pid: number): Promise<NodeJS.Signals | undefined> {
+    const by = await MANNER.ask(pid)
+    if (by !== 'SIGINT' || this.#closer === undefined || !(await mayHaveWindows(pid))) return by
+    this.#closer.ask(pid)
+    return undefined
+  }
+
+  #closerFor(mapping: Mapping): WindowCloser {
+    const gone = new AbortController()
+    void mapping.unused.then(() => gone.abort())
+    return new WindowCloser({
+      prefix: this.prefix,
+      env: this.#env,
+      wine: async () => (await wineTool(this.#env)).wine,
+      users: () => mapping.users(),
+      gone: gone.signal,
+      answerMs: this.#options.settings['kill-after'] / 2,
+    })
+  }
+
   async #requireSeen(mapping: Mapping): Promise<void> {
     const pid = await wineserverOf(this.prefix)
     if (pid === undefined) return
@@ -127,6 +152,7 @@ export class WineSide {
     const { journal, settings } = this.#options
     const others = (): OtherDrives => drivesOf(journal.others(), this.prefix)
     const giveBack = async (change: DriveChange, signal: AbortSignal): Promise<void> => {
+      await this.#closer?.leave()
       await giveDriveBack(change, others, tool, signal)
       journal.driveGone(change)
     }

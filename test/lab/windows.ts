@@ -62,7 +62,7 @@ export async function setUpWine(prefix: string, uid = 0): Promise<Record<string,
 }
 
 /** Puts the Windows program of a file in test/lab/fixtures at `path`. */
-export async function compileExe(source: string, path: string): Promise<void> {
+export async function compileExe(source: string, path: string, ...options: readonly string[]): Promise<void> {
   const file = join(import.meta.dirname, 'fixtures', source)
-  await execa('x86_64-w64-mingw32-gcc', ['-Os', '-s', '-municode', '-o', path, file, '-lmpr', '-lole32', '-luuid'], { env: { PATH: TOOL_PATH } })
+  await execa('x86_64-w64-mingw32-gcc', ['-Os', '-s', '-municode', ...options, '-o', path, file, '-lmpr', '-lole32', '-luuid'], { env: { PATH: TOOL_PATH } })
 }

@@ -70,8 +70,8 @@ export async function endIdleServer(prefix: string, isOurs: (pid: number) => Pro
 
 /** What runs only as long as a wineserver does: nobody but Wine starts these, and not before they have one. */
 const SERVICES: readonly string[] = ['services.exe', 'winedevice.exe', 'plugplay.exe', 'svchost.exe', 'rpcss.exe']
-/** What Wine starts for itself, which goes when the last program has gone. */
-const OWN: readonly string[] = [...SERVICES, 'explorer.exe', 'conhost.exe', 'wineboot.exe']
+/** What Wine starts for itself, which goes when the last program has gone, and what we ask it by. */
+const OWN: readonly string[] = [...SERVICES, 'explorer.exe', 'conhost.exe', 'wineboot.exe', 'taskkill.exe']
 
 /**
  * Ends the services of a prefix whose wineserver is gone. One that the server ended goes on with the threads that are not Wine's, as those of a library that
@@ -102,13 +102,13 @@ async function servicesOf(prefix: string): Promise<(readonly [pid: number, began
 }
 
 /** The prefix that a process of Wine has been given. */
-async function prefixOf(pid: number): Promise<string> {
+export async function prefixOf(pid: number): Promise<string> {
   const folder = (await survivorOf(pid)) ?? `/proc/${pid}`
   const variables = (await readFile(`${folder}/environ`, 'utf8').catch(() => '')).split('\0')
   return winePrefix(Object.fromEntries(variables.map(variable => [variable.split('=', 1)[0]!, variable.slice(variable.indexOf('=') + 1)])))
 }
 
-async function isSameFolder(one: string, other: string): Promise<boolean> {
+export async function isSameFolder(one: string, other: string): Promise<boolean> {
   const [a, b] = await Promise.all([one, other].map(path => stat(path).catch(() => undefined)))
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino
 }
@@ -129,7 +129,7 @@ export async function isWines(pid: number): Promise<boolean> {
 }
 
 /** What a process is to Wine. What it runs is Wine's loader; its name is that of the program. */
-async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none'> {
+export async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none'> {
   const survivor = await survivorOf(pid)
   const file = basename(await (survivor === undefined ? linkOf(pid, 'exe') : readlink(`${survivor}/exe`).catch(() => '')))
   if (file.startsWith('wineserver')) return 'server'
@@ -137,7 +137,7 @@ async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none
   return OWN.includes(await nameOf(pid)) ? 'own' : 'program'
 }
 
-async function nameOf(pid: number): Promise<string> {
+export async function nameOf(pid: number): Promise<string> {
   return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim()
 }
 

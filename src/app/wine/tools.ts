@@ -5,9 +5,16 @@ import { type Env, unusable } from './prefix.ts'
 import { endIdleServer } from './server.ts'
 
 /** Runs one of Wine's own programs to its end, without the terminal and without its debug lines. Throws WINE_PREFIX where it fails. */
-async function runWine(wine: string, words: readonly string[], prefix: string, env: Env, signal: AbortSignal): Promise<void> {
+async function runWine(
+  wine: string,
+  words: readonly string[],
+  prefix: string,
+  env: Env,
+  signal: AbortSignal,
+  killSignal: NodeJS.Signals = 'SIGTERM',
+): Promise<void> {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('NBTRUN_OPT_')))
-  const child = spawn(wine, words, { env: { ...own, WINEPREFIX: prefix, WINEDEBUG: '-all' }, stdio: 'ignore', signal })
+  const child = spawn(wine, words, { env: { ...own, WINEPREFIX: prefix, WINEDEBUG: '-all' }, stdio: 'ignore', signal, killSignal })
   const code = await new Promise<number | string | null>(resolve => {
     child.once('error', thrown => resolve(thrown.message))
     child.once('exit', resolve) // not `close`: Wine's services inherit what is open
@@ -30,6 +37,11 @@ const DRIVES = 'HKLM\\Software\\Wine\\Drives'
 export async function regDriveType(wine: string, prefix: string, letter: string, type: string | null, env: Env, signal: AbortSignal): Promise<void> {
   const how = type === null ? ['delete', DRIVES, '/v', letter, '/f'] : ['add', DRIVES, '/v', letter, '/d', type, '/f']
   await runWine(wine, ['reg', ...how], prefix, env, signal)
+}
+
+/** Sends WM_CLOSE to all windows of the programs of that name. Throws where there is none. */
+export async function closeWindows(wine: string, name: string, prefix: string, env: Env, signal: AbortSignal): Promise<void> {
+  await runWine(wine, ['taskkill', '/im', name], prefix, env, signal, 'SIGKILL')
 }
 
 /** The word that starts Wine. Throws PROGRAM_NOT_FOUND where there is none. */

@@ -1,0 +1,109 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { startOf } from '../../base/living.ts'
+import { pause } from '../../base/time.ts'
+import type { Env } from './prefix.ts'
+import { endIdleServer, isSameFolder, nameOf, prefixOf, roleOf, wineserverOf } from './server.ts'
+import { closeWindows } from './tools.ts'
+
+/** Wine has to start for it: on a busy machine that takes a while, ms. */
+const CLOSE_MS = 10_000
+
+export interface CloserOptions {
+  readonly prefix: string
+  readonly env: Env
+  /** The command; undefined where there is none. */
+  readonly wine: () => Promise<string | undefined>
+  /** Those that may be asked. */
+  readonly users: () => Promise<readonly number[]>
+  /** Aborts when none of them is left. */
+  readonly gone: AbortSignal
+  /** How long a program has for its answer, before it is asked by Ctrl-C, too, ms. */
+  readonly answerMs: number
+}
+
+/** Asks programs to close their windows, as their user would by the mouse: WM_CLOSE, to which a program may ask back, or save. */
+export class WindowCloser {
+  readonly #options: CloserOptions
+  readonly #asking = new Set<Promise<void>>()
+  readonly #left = new AbortController()
+  readonly #gone: AbortSignal
+
+  constructor(options: CloserOptions) {
+    this.#options = options
+    this.#gone = AbortSignal.any([options.gone, this.#left.signal])
+  }
+
+  /** Asks a program, and returns before it is asked. One that has no windows after all, or does not heed it, is asked by Ctrl-C. */
+  ask(pid: number): void {
+    const asking = this.#ask(pid).catch(() => {})
+    this.#asking.add(asking)
+    void asking.then(() => this.#asking.delete(asking))
+  }
+
+  /** Asks nobody any more; resolves when nothing of the asking is left. */
+  async leave(): Promise<void> {
+    this.#left.abort()
+    await Promise.all(this.#asking)
+  }
+
+  async #ask(pid: number): Promise<void> {
+    const { answerMs } = this.#options
+    const gone = this.#gone
+    const began = await startOf(pid)
+    if (await this.#close(pid).catch(() => false)) await pause(answerMs, gone)
+    if (!gone.aborted && began !== undefined && (await startOf(pid)) === began) process.kill(pid, 'SIGINT')
+  }
+
+  /** Whether it was told. */
+  async #close(pid: number): Promise<boolean> {
+    const { prefix, env, wine, users } = this.#options
+    const image = await imageOf(pid)
+    const word = await wine()
+    const server = await wineserverOf(prefix)
+    if (image === undefined || word === undefined || server === undefined || !(await areAllOurs(image, prefix, await users()))) return false
+    const signal = AbortSignal.any([this.#gone, AbortSignal.timeout(CLOSE_MS)])
+    try {
+      await closeWindows(word, image, prefix, env, signal)
+    } finally {
+      // it went meanwhile, and Wine started another one for this alone
+      await endIdleServer(prefix, async pid => pid !== server, (await wineserverOf(prefix)) === server ? AbortSignal.abort() : AbortSignal.timeout(CLOSE_MS))
+    }
+    return true
+  }
+}
+
+/** What Wine loads for a program that has to do with windows: its look, and who shows them. */
+const SHOWS = /\/(uxtheme\.dll|wine(x11|wayland)\.(drv|so))$/m
+
+/** Whether a program may have windows: those that never asked for one have not. */
+export async function mayHaveWindows(pid: number): Promise<boolean> {
+  return SHOWS.test(await mapsOf(pid))
+}
+
+/** The name of a program's file, as Windows lists it. The kernel keeps the first 15 bytes; of a longer one the file is among what is loaded. */
+async function imageOf(pid: number): Promise<string | undefined> {
+  const name = await nameOf(pid)
+  if (Buffer.byteLength(name) < MOST_COMM) return name === '' ? undefined : name
+  return (await mapsOf(pid))
+    .split('\n')
+    .map(line => basename(line))
+    .find(file => file.startsWith(name))
+}
+
+const MOST_COMM = 15
+
+/** Windows closes by name: so nobody else in that prefix may have it. */
+async function areAllOurs(image: string, prefix: string, users: readonly number[]): Promise<boolean> {
+  const start = Buffer.from(image).subarray(0, MOST_COMM).toString().toLowerCase()
+  for (const pid of (await readdir('/proc')).map(Number)) {
+    if (!Number.isInteger(pid) || users.includes(pid) || (await nameOf(pid)).toLowerCase() !== start) continue
+    if ((await roleOf(pid)) === 'program' && (await isSameFolder(await prefixOf(pid), prefix))) return false
+  }
+  return true
+}
+
+/** proc_pid_maps(5) */
+function mapsOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '')
+}
