@@ -134,6 +134,10 @@ class Shared implements Mapping {
     return this.#followers.list()
   }
 
+  tellWine(): void {
+    for (const { server } of this.#mounted) server.mark()
+  }
+
   end(): Promise<string> {
     this.#ended ??= this.#end()
     return this.#ended
