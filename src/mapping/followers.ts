@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { errnoOf } from '../base/errors.ts'
+import { errnoOf, outOfDescriptors } from '../base/errors.ts'
 import { startOf, survivorOf } from '../base/living.ts'
+import { Spare } from '../base/spare.ts'
 import { deferred, pause } from '../base/time.ts'
 
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
@@ -42,7 +43,11 @@ export class Followers {
   /** Process id to start time, which tells a process from a later one of the same id. */
   readonly #members = new Map<number, string>()
   readonly #stopped = new AbortController()
+  /** Files of /proc are read one at a time. */
+  readonly #spare = new Spare()
   #program: number | undefined
+  /** It was looked at once. */
+  #begun = false
   #zombies: ReadonlySet<number> = new Set()
   /** Whose environment was not there to be read, in the last search: zombies stay so. */
   #unread: ReadonlySet<string> = new Set()
@@ -59,9 +64,8 @@ export class Followers {
   }
 
   /** Call once the program was spawned; `exited` resolves when its own process is gone. */
-  async start(pid: number, exited: Promise<unknown> = Promise.resolve()): Promise<void> {
+  start(pid: number, exited: Promise<unknown> = Promise.resolve()): void {
     this.#program = pid
-    await this.#add(pid)
     const ended = new AbortController()
     void exited.then(() => ended.abort())
     void this.#watch(ended.signal)
@@ -75,6 +79,7 @@ export class Followers {
 
   stop(): void {
     this.#stopped.abort()
+    this.#spare.close()
     this.#resolve()
   }
 
@@ -96,13 +101,21 @@ export class Followers {
   /** `thorough`: read every environment, which costs; else only when nobody known is left. False when there is nobody. */
   #look(thorough: boolean): Promise<boolean> {
     const look = this.#turn.then(async () => {
-      const died = await this.#follow()
-      if (thorough) await this.#search(1)
-      else if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
-      return died || (await this.#users()).length > 0
+      try {
+        return await this.#lookNow(thorough)
+      } catch {
+        return this.#spare.with(() => this.#lookNow(thorough)).catch(() => true) // nobody is dead of not having been looked at
+      }
     })
-    this.#turn = look.catch(() => {})
+    this.#turn = look
     return look
+  }
+
+  async #lookNow(thorough: boolean): Promise<boolean> {
+    const died = await this.#follow()
+    if (thorough) await this.#search(1)
+    else if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
+    return died || (await this.#users()).length > 0
   }
 
   async #users(): Promise<readonly number[]> {
@@ -113,6 +126,10 @@ export class Followers {
 
   /** Forgets the dead, adds the children of the living, and the orphans. True when an orphan died, who may have left one of its own meanwhile. */
   async #follow(): Promise<boolean> {
+    if (this.#program !== undefined && !this.#begun) {
+      await this.#add(this.#program)
+      this.#begun = true
+    }
     for (const [pid, began] of this.#members) {
       if ((await startOf(pid)) === began) for (const child of await childrenOf(pid)) await this.#add(child)
       else this.#members.delete(pid)
@@ -178,6 +195,7 @@ async function environmentOf(pid: string): Promise<string | undefined> {
     const text = await readFile(`/proc/${pid}/environ`, 'latin1')
     if (text !== '') return text
   } catch (thrown) {
+    if (outOfDescriptors(thrown) !== undefined) throw thrown
     refused = !['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '')
   }
   const survivor = await survivorOf(Number(pid))

@@ -13,7 +13,7 @@ export async function noMapping(runId: string, killAfterMs: number, isBystander?
     way: 'none',
     unused: followers.gone,
     enter: cwd => entryWords(cwd, findTool('env'), findTool('setpriv')),
-    entered: (pid, exited) => followers.start(pid, exited),
+    entered: async (pid, exited) => followers.start(pid, exited),
     users: () => followers.list(),
     end: async () => {
       followers.stop()

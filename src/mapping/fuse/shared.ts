@@ -126,8 +126,8 @@ class Shared implements Mapping {
     return entryWords(cwd, this.#tools.env, this.#tools.setpriv)
   }
 
-  entered(pid: number, exited?: Promise<unknown>): Promise<void> {
-    return this.#followers.start(pid, exited)
+  async entered(pid: number, exited?: Promise<unknown>): Promise<void> {
+    this.#followers.start(pid, exited)
   }
 
   users(): Promise<readonly number[]> {

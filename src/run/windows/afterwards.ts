@@ -2,7 +2,7 @@
 // run's id. Nobody reads what it says, so it says nothing.
 import { randomBytes } from 'node:crypto'
 import { now, pause } from '../../base/time.ts'
-import { Place } from '../journal/place.ts'
+import { Journal } from '../journal/journal.ts'
 import { reapPlace } from '../reap.ts'
 import { locate } from './locate.ts'
 
@@ -16,10 +16,16 @@ void giveBack()
 
 async function giveBack(): Promise<void> {
   await locate()
-  const place = Place.find(process.env)
-  for (const dueAt = now() + LONGEST_MS; place !== undefined && now() < dueAt; await pause(AGAIN_MS)) {
-    const left = place.list().filter(({ name, entry }) => name.split('~', 1)[0] === run && (entry?.connections.length ?? 0) > 0)
-    if (left.length === 0) return
-    await reapPlace(place, left, { by: randomBytes(4).toString('hex'), env: process.env })
+  const { env } = process
+  const journal = new Journal({ run: randomBytes(4).toString('hex'), shares: [], program: 'nbtrun', env, warn: () => {} }) // whoever claims has an entry
+  const { place } = journal
+  try {
+    for (const dueAt = now() + LONGEST_MS; place !== undefined && now() < dueAt; await pause(AGAIN_MS)) {
+      const left = journal.others().filter(({ name, entry }) => name.split('~', 1)[0] === run && (entry?.connections.length ?? 0) > 0)
+      if (left.length === 0) return
+      await reapPlace(place, left, { by: journal.run, env })
+    }
+  } finally {
+    journal.end()
   }
 }
