@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { compileExe, judge, type Lab, missing, setUpWine, useLab } from './index.ts'
+import { compileExe, judge, type Lab, missing, setUpWine, startLab, useLab } from './index.ts'
 import { type Call, here, nbtrun, nothingLeft } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
 import { linesOf, noWine } from './wine.ts'
@@ -29,6 +29,9 @@ describe('Wine leaves it to the server to compare names without case', { skip: n
     writeFileSync(disk('big/Übersicht für März.text'), '123456')
     writeFileSync(disk('big/Report01.Txt'), '1234567')
   })
+  /** A program that looks for the entry in the share's top folder and in another one, and lists both. */
+  const LOOK = ['/bin/sh', '-c', 'cd "$NBTRUN_MOUNT" && stat -c "%s %F" .ciopfs big/.ciopfs; ls -a; ls -a big | grep -c ciopfs; :']
+
   after(async () => {
     await untilGone(lab)
     await nothingLeft(lab)
@@ -87,11 +90,29 @@ describe('Wine leaves it to the server to compare names without case', { skip: n
   })
 
   test('by an entry that no listing shows, and that is not there where Wine has no part in a run', async () => {
-    const look = ['/bin/sh', '-c', 'cd "$NBTRUN_MOUNT" && stat -c "%s %F" .ciopfs big/.ciopfs; ls -a; ls -a big | grep -c ciopfs; :']
-    const serving = await run(look)
+    const serving = await run(LOOK)
     assert.deepEqual(linesOf(serving.stdout), ['0 regular empty file', '0 regular empty file', '.', '..', 'big', 'names', 'names.exe', '0'], serving.stderr)
-    const alone = await run(look, { share: '//srv/app' })
+    const alone = await run(LOOK, { share: '//srv/app' })
     assert.deepEqual(linesOf(alone.stdout), ['.', '..', 'big', 'names', 'names.exe', '0'])
     assert.equal(alone.stderr.match(/No such file or directory/g)?.length, 2, alone.stderr)
+  })
+
+  test('but not to one that tells case apart: there Wine still looks itself', async () => {
+    const other = await startLab({ servers: { srv: { shares: { exact: ['read only = no', 'case sensitive = yes'] } } }, clients: ['client1'] })
+    try {
+      const call = { env: await setUpWine(here(other, 'prefix')), share: '//srv/exact=P:', timeout: TIMEOUT_MS }
+      const folder = other.server().diskPath('exact')
+      mkdirSync(join(folder, 'big'))
+      copyFileSync(disk('names.exe'), join(folder, 'names.exe'))
+      writeFileSync(join(folder, 'big/The Annual Report.text'), '12345')
+      const { stdout } = await nbtrun(other, ['names.exe', 'there', 'P:\\big\\THE ANNUAL REPORT.TEXT'], call)
+      assert.deepEqual(linesOf(stdout), ['5'])
+      const look = await nbtrun(other, LOOK, call)
+      assert.equal(look.stderr.match(/No such file or directory/g)?.length, 2, look.stderr)
+      await untilGone(other)
+      await nothingLeft(other)
+    } finally {
+      other.dispose()
+    }
   })
 })

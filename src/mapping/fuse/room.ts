@@ -19,8 +19,8 @@ export interface FuseServerLike {
   readonly gone: Promise<unknown>
   /** Paths below the share of what programs have open. */
   openFiles(): readonly string[]
-  /** Tells Wine that names are compared without case. */
-  mark(): void
+  /** Tells Wine that names are compared without case, where they are. */
+  mark(): Promise<void>
   /** Closes the FUSE descriptor, which cuts off whoever still uses the mount. */
   close(): unknown
 }
@@ -181,8 +181,8 @@ class Room implements Mapping {
     }
   }
 
-  tellWine(): void {
-    for (const server of this.#servers) server.mark()
+  async tellWine(): Promise<void> {
+    await Promise.all(this.#servers.map(server => server.mark()))
   }
 
   end(): Promise<void> {

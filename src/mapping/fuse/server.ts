@@ -2,6 +2,7 @@ import { asError, type NbtrunError } from '../../base/errors.ts'
 import { deferred, within } from '../../base/time.ts'
 import { Reader } from '../../base/wire.ts'
 import type { Files } from '../../smb/files.ts'
+import { ignoresCase } from './caseless.ts'
 import { type Ask, Desk } from './desk.ts'
 import { type Attach, type Device, MAX_WRITE } from './device.ts'
 import { errnoName, errnoNumber } from './errno.ts'
@@ -44,8 +45,8 @@ export interface FuseServer {
   readonly counters: { readonly bytesRead: number; readonly bytesWritten: number }
   /** Paths of open files below the share, with slashes. */
   openFiles(): string[]
-  /** From now on every directory has the entry by which Wine knows that names are compared without case. */
-  mark(): void
+  /** From then on every directory has the entry by which Wine knows that names are compared without case, where the server does compare them so. */
+  mark(): Promise<void>
   /** Closes what is open, then the device, under whoever still uses it: ENOTCONN from now on. The signal cuts the closing short. */
   close(signal?: AbortSignal): Promise<void>
 }
@@ -166,8 +167,8 @@ export function serveFuse(options: FuseOptions): FuseServer {
     gone: gone.promise,
     counters: share.counters,
     openFiles: () => share.handles.files.map(({ node }) => share.nodes.shown(node)),
-    mark: () => {
-      share.marked = true
+    mark: async () => {
+      share.marked = await ignoresCase(files).catch(() => false)
     },
     close: async signal => {
       if (signal?.aborted === true) hurried.resolve()

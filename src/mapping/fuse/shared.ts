@@ -134,8 +134,8 @@ class Shared implements Mapping {
     return this.#followers.list()
   }
 
-  tellWine(): void {
-    for (const { server } of this.#mounted) server.mark()
+  async tellWine(): Promise<void> {
+    await Promise.all(this.#mounted.map(({ server }) => server.mark()))
   }
 
   end(): Promise<string> {

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { asError } from '../../../../src/base/errors.ts'
+import { isErrno } from '../../../../src/mapping/fuse/errno.ts'
 import type { Files } from '../../../../src/smb/files.ts'
 import { withFaults } from './disk-files.ts'
 import { Bench, cannotMount, type Mounted, type Setup } from './mounted.ts'
@@ -49,20 +51,20 @@ listdir .ciopfs Not a directory
 
 const UNTIL_TOLD = 'while [ ! -e "$TOP/told" ]; do sleep 0.05; done;'
 
-/** Says where the marker is in what the server is asked for. */
-function watched(asked: string[]): (files: Files) => Files {
-  const note = <T>(path: string, work: () => T): T => {
+/** A server to which names are the same but for case, when they are in lower case on its disk. `asked`: where the entry is in what it is asked for. */
+function caseless(asked: string[] = []): (files: Files) => Files {
+  const either = async <T>(path: string, work: (path: string) => Promise<T>): Promise<T> => {
     if (/ciopfs/i.test(path)) asked.push(path)
-    return work()
+    return work(path).catch((error: unknown) => (isErrno(error, 'ENOENT') ? work(path.toLowerCase()) : Promise.reject(asError(error))))
   }
   return files =>
     withFaults(files, {
       files: {
-        open: (path, options) => note(path, () => files.open(path, options)),
-        stat: path => note(path, () => files.stat(path)),
-        makeDirectory: path => note(path, () => files.makeDirectory(path)),
-        remove: (path, directory) => note(path, () => files.remove(path, directory)),
-        rename: (from, to, replace) => note(`${from} ${to}`, () => files.rename(from, to, replace)),
+        open: (path, options) => either(path, p => files.open(p, options)),
+        stat: path => either(path, p => files.stat(p)),
+        makeDirectory: path => either(path, p => files.makeDirectory(p)),
+        remove: (path, directory) => either(path, p => files.remove(p, directory)),
+        rename: (from, to, replace) => either(from, () => either(to, () => files.rename(from, to, replace))),
       },
     })
 }
@@ -70,8 +72,8 @@ function watched(asked: string[]): (files: Files) => Files {
 describe('the entry by which Wine knows that names are compared without case', { skip: cannotMount }, () => {
   /** Runs the script with the entry; what it printed. */
   async function withMarker(bench: Bench, script: string, setup: Setup = {}): Promise<string> {
-    const mounted = await bench.start(`${UNTIL_TOLD} ${script}`, setup)
-    mounted.server.mark()
+    const mounted = await bench.start(`${UNTIL_TOLD} ${script}`, { wrap: caseless(), ...setup })
+    await mounted.server.mark()
     writeFileSync(join(bench.top, 'told'), '')
     return ended(mounted)
   }
@@ -93,7 +95,7 @@ describe('the entry by which Wine knows that names are compared without case', {
     plant(bench)
     const asked: string[] = []
     const script = `${bench.python(TRY)}; ls -A . d; mv d e; stat -c %s e/.ciopfs; rmdir e; cat f`
-    assert.equal(await withMarker(bench, script, { wrap: watched(asked) }), `${COME_OF_IT}.:\nd\nf\n\nd:\n0\ntext`)
+    assert.equal(await withMarker(bench, script, { wrap: caseless(asked) }), `${COME_OF_IT}.:\nd\nf\n\nd:\n0\ntext`)
     assert.deepEqual(asked, [])
   })
 
@@ -102,19 +104,19 @@ describe('the entry by which Wine knows that names are compared without case', {
     plant(bench)
     const asked: string[] = []
     const look = '[ -e .ciopfs ] && echo yes || echo no;'
-    const mounted = await bench.start(`${look} ${UNTIL_TOLD} ${look}`, { wrap: watched(asked) })
+    const mounted = await bench.start(`${look} ${UNTIL_TOLD} ${look}`, { wrap: caseless(asked) })
     await once(mounted.child.stdout!, 'data')
-    mounted.server.mark()
+    await mounted.server.mark()
     writeFileSync(join(bench.top, 'told'), '')
     assert.equal(await ended(mounted), 'no\nyes\n')
     assert.deepEqual(asked, ['.ciopfs'])
   })
 
-  test('stands before a file of that name on the server, which is left alone; other spellings are names as any', async () => {
+  test('stands before a file of that name on the server, which other spellings still reach', async () => {
     using bench = new Bench()
     plant(bench)
     writeFileSync(join(bench.disk, '.ciopfs'), 'real')
-    assert.equal(await withMarker(bench, `${bench.python(TRY)}; echo other >.CIOPFS; cat .CIOPFS; ls -lA | grep -ic ciopfs`), `${COME_OF_IT}other\n2\n`)
+    assert.equal(await withMarker(bench, `${bench.python(TRY)}; cat .CIOPFS; ls -lA | grep -ic ciopfs`), `${COME_OF_IT}real1\n`)
     assert.equal(readFileSync(join(bench.disk, '.ciopfs'), 'utf8'), 'real')
   })
 
@@ -126,5 +128,25 @@ try: os.rename('.ciopfs', 'g')
 except OSError as x: print(os.strerror(x.errno))
 `)
     assert.equal(await withMarker(bench, `${rename}`, { readOnly: true }), 'Read-only file system\n')
+  })
+
+  const LOOK = '[ -e .ciopfs ] && echo yes || echo no'
+
+  test('is not there on a server that tells case apart', async () => {
+    using bench = new Bench()
+    const plain = { wrap: (files: Files): Files => files }
+    for (const names of [['one'], ['1', 'One']]) {
+      for (const name of names) writeFileSync(join(bench.disk, name), '')
+      assert.equal(await withMarker(bench, LOOK, plain), 'no\n')
+    }
+    using both = new Bench()
+    for (const name of ['one', 'ONE']) writeFileSync(join(both.disk, name), '')
+    assert.equal(await withMarker(both, LOOK), 'no\n')
+  })
+
+  test('is there where nothing can be told from', async () => {
+    using bench = new Bench()
+    writeFileSync(join(bench.disk, '1'), '')
+    assert.equal(await withMarker(bench, LOOK, { wrap: files => files }), 'yes\n')
   })
 })
