@@ -250,7 +250,7 @@ class Reading {
     if (unknownIn(text) !== undefined) return tell(`${unknownIn(text) ?? ''} is not set in this file`, 'lost')
     this.#variables.set(name, text)
     tell('', 'taken')
-    this.#settled.push({ name, value: this.#plan.argument(text, true), row: this.#rows.length - 1 })
+    this.#settled.push({ name, value: this.#plan.argument(text, 'either'), row: this.#rows.length - 1 })
   }
 
   /** What a variable became is known at the end: put in where it is used, else a variable of the program. */

@@ -99,7 +99,7 @@ export class Plan {
     const program = this.#programOf(name)
     const windows = /\.(?:exe|com|bat|cmd)$/i.test(program.at(-1) ?? '')
     this.passesWords = rest.includes('%*')
-    this.program = [...program, ...rest.filter(word => word !== '%*').map(word => this.argument(word, windows))]
+    this.program = [...program, ...rest.filter(word => word !== '%*').map(word => this.argument(word, windows ? 'drive' : 'folder'))]
     this.chdir = this.places.folder
     const redirected = command.redirections.filter(text => !/nul$/i.test(text) && !/&\d$/.test(text))
     const notes = [
@@ -119,12 +119,18 @@ export class Plan {
     return /^[a-z]:/i.test(name) ? ['wine', file] : [name]
   }
 
-  /** A path on a share among the program's words; Wine has every file of this machine on Z:. */
-  argument(word: string, windows: boolean): string {
+  /**
+   * A path on a share among the program's words. For a Windows program the first share is a drive; other folders, and those for a program that may not be one for
+   * Windows, are where Wine has every file of this machine.
+   */
+  argument(word: string, as: 'folder' | 'drive' | 'either'): string {
     const [, before = '', path = ''] = /^(\/?[\w-]*[:=])??((?:[a-z]:|\\\\).*)$/i.exec(word) ?? []
     const place = path === '' ? undefined : this.places.locate(path)
     if (place === undefined) return word
-    return before + (windows ? `Z:${place.replaceAll('/', '\\')}` : place)
+    if (as === 'folder') return before + place
+    const below = place.replaceAll('/', '\\')
+    if (as === 'either' || !below.startsWith('{mount}')) return `${before}Z:${below}`
+    return `${before}{drive}${below.slice('{mount}'.length) || '\\'}`
   }
 
   /** A short password may be a part of any word. */
