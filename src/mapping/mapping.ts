@@ -31,6 +31,8 @@ export interface Mapping {
   readonly askUsers?: ((heard: boolean) => void) | undefined
   /** Ends all of them at once, where the system has a way of its own for that. */
   readonly endUsers?: (() => void) | undefined
+  /** Tells Wine which servers compare names without case, so that it need not. Where we serve the files. */
+  readonly tellWine?: (() => Promise<void>) | undefined
   /** Takes the mapping away under whoever still uses it; idempotent. May say how, for the receipt. */
   end(): Promise<string | void>
 }

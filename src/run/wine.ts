@@ -73,6 +73,7 @@ export class WineSide {
       if (change.unc === null)
         record.tell({ type: 'warning', message: `${uncOf(share)} is something else in ${this.prefix}: ${driveName(change)} alone leads to the share` })
     }
+    await mapping.tellWine?.()
     this.#drives = seen
     record.drives = seen.map(({ drive }) => drive)
   }

@@ -4,6 +4,9 @@ import type { FileHandle } from './handles.ts'
 import type { LockTable } from './locks.ts'
 import { ROOT_ID } from './protocol/constants.ts'
 
+/** The number of the entry in marker.ts. It has no node, and the kernel may remember or forget it as it likes. */
+export const MARKER_ID = ROOT_ID + 1
+
 /** A file or directory that the kernel knows by number. Its path follows from where it hangs, so a directory takes all below along. */
 export class Node {
   readonly id: number
@@ -57,7 +60,7 @@ export class Node {
 export class Nodes {
   readonly root = new Node(ROOT_ID, true, undefined, '')
   readonly #byId = new Map<number, Node>([[ROOT_ID, this.root]])
-  #lastId = ROOT_ID
+  #lastId = MARKER_ID
 
   get size(): number {
     return this.#byId.size

@@ -1,10 +1,11 @@
 import type { FileInfo } from '../../smb/files.ts'
 import type { Ask } from './desk.ts'
 import { fault } from './errno.ts'
-import type { Node } from './nodes.ts'
+import { markerAttributes } from './marker.ts'
+import { MARKER_ID, type Node } from './nodes.ts'
 import { entryReply } from './protocol/attributes.ts'
 import { OP, RENAME_NOREPLACE, S_IFMT, S_IFREG } from './protocol/constants.ts'
-import { mkdirRequest, mknodRequest, type RenameRequest, rename2Request, renameRequest } from './protocol/names.ts'
+import { getName, mkdirRequest, mknodRequest, type RenameRequest, rename2Request, renameRequest } from './protocol/names.ts'
 import { remove, rename } from './removal.ts'
 import type { Operations, Share } from './share.ts'
 
@@ -28,7 +29,9 @@ export function nameOperations(share: Share): Operations {
 
   return {
     [OP.LOOKUP]: async (ask, r) => {
-      const { parent, name, path } = share.place(ask, r)
+      const local = getName(r)
+      if (share.marks(local.toString())) return ask.answer(entryReply, { nodeId: MARKER_ID, attributes: markerAttributes(share) })
+      const { parent, name, path } = share.placeIn(nodes.get(ask.header.nodeId), local)
       await answerEntry(ask, parent, name, await files.stat(path))
     },
 

@@ -19,6 +19,8 @@ export interface FuseServerLike {
   readonly gone: Promise<unknown>
   /** Paths below the share of what programs have open. */
   openFiles(): readonly string[]
+  /** Tells Wine that names are compared without case, where they are. */
+  mark(): Promise<void>
   /** Closes the FUSE descriptor, which cuts off whoever still uses the mount. */
   close(): unknown
 }
@@ -183,6 +185,10 @@ class Room implements Mapping {
       await nextTurn() // in which an end would have been told
       if (this.#over.size === over) return users
     }
+  }
+
+  async tellWine(): Promise<void> {
+    await Promise.all(this.#servers.map(server => server.mark()))
   }
 
   end(): Promise<void> {

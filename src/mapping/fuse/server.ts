@@ -2,9 +2,12 @@ import { asError, type NbtrunError } from '../../base/errors.ts'
 import { deferred, within } from '../../base/time.ts'
 import { Reader } from '../../base/wire.ts'
 import type { Files } from '../../smb/files.ts'
+import { ignoresCase } from './caseless.ts'
 import { type Ask, Desk } from './desk.ts'
 import { type Attach, type Device, MAX_WRITE } from './device.ts'
 import { errnoName, errnoNumber } from './errno.ts'
+import { markerOperations } from './marker.ts'
+import { MARKER_ID } from './nodes.ts'
 import { attributeOperations } from './operations-attributes.ts'
 import { directoryOperations } from './operations-directories.ts'
 import { fileOperations } from './operations-files.ts'
@@ -42,6 +45,8 @@ export interface FuseServer {
   readonly counters: { readonly bytesRead: number; readonly bytesWritten: number }
   /** Paths of open files below the share, with slashes. */
   openFiles(): string[]
+  /** From then on every directory has the entry by which Wine knows that names are compared without case, where the server does compare them so. */
+  mark(): Promise<void>
   /** Closes what is open, then the device, under whoever still uses it: ENOTCONN from now on. The signal cuts the closing short. */
   close(signal?: AbortSignal): Promise<void>
 }
@@ -96,6 +101,8 @@ export function serveFuse(options: FuseOptions): FuseServer {
     [OP.INTERRUPT]: (ask, r) => desk.interrupt(interruptRequest.get(r), ask),
   }
 
+  const ofMarker = markerOperations(share)
+
   const device: Device = options.attach({
     message,
     refused: length => onWarning(`the kernel refused a reply of ${length} bytes`),
@@ -115,7 +122,7 @@ export function serveFuse(options: FuseOptions): FuseServer {
       for (const forget of batchForgetRequest.get(r)) share.nodes.forgetId(forget.nodeId, forget.lookups)
       return
     }
-    const operation = operations[opcode]
+    const operation = (nodeId === MARKER_ID ? ofMarker[opcode] : undefined) ?? operations[opcode]
     if (ending !== undefined || operation === undefined) return desk.send(unique, errnoNumber(ending === undefined ? 'ENOSYS' : 'ENOTCONN'))
     void run(operation, desk.begin(header), r)
   }
@@ -160,6 +167,9 @@ export function serveFuse(options: FuseOptions): FuseServer {
     gone: gone.promise,
     counters: share.counters,
     openFiles: () => share.handles.files.map(({ node }) => share.nodes.shown(node)),
+    mark: async () => {
+      share.marked = await ignoresCase(files).catch(() => false)
+    },
     close: async signal => {
       if (signal?.aborted === true) hurried.resolve()
       signal?.addEventListener('abort', () => hurried.resolve(), { once: true })

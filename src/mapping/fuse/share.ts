@@ -4,6 +4,7 @@ import { attributesOf, type Owner } from './attributes.ts'
 import type { Ask } from './desk.ts'
 import { fault } from './errno.ts'
 import { Handles } from './handles.ts'
+import { MARKER } from './marker.ts'
 import { toServer } from './names.ts'
 import { type Node, Nodes } from './nodes.ts'
 import type { Attributes } from './protocol/attributes.ts'
@@ -21,6 +22,8 @@ export class Share {
   readonly nodes = new Nodes()
   readonly handles: Handles
   readonly counters = { bytesRead: 0, bytesWritten: 0 }
+  /** Every directory has the entry of marker.ts. */
+  marked = false
 
   constructor(files: Files, owner: Owner, warn: (message: string) => void) {
     this.files = files
@@ -31,6 +34,11 @@ export class Share {
 
   mayWrite(): void {
     if (this.owner.readOnly) throw fault('EROFS', `changing ${this.files.label}`)
+  }
+
+  /** Whether this name is no file on the server but our mark. */
+  marks(name: string): boolean {
+    return this.marked && name === MARKER
   }
 
   attributes(node: Node, info: FileInfo): Attributes {
@@ -44,6 +52,7 @@ export class Share {
 
   placeIn(parent: Node, local: Buffer): { parent: Node; name: string; path: string } {
     const name = toServer(local)
+    if (this.marks(name)) throw fault('EPERM', `changing ${name}`)
     if (parent.hidden.has(name)) throw fault('ENOENT', name)
     return { parent, name, path: this.nodes.pathOf(parent, name) }
   }

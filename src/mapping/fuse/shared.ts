@@ -134,6 +134,10 @@ class Shared implements Mapping {
     return this.#followers.list()
   }
 
+  async tellWine(): Promise<void> {
+    await Promise.all(this.#mounted.map(({ server }) => server.mark()))
+  }
+
   end(): Promise<string> {
     this.#ended ??= this.#end()
     return this.#ended

@@ -74,6 +74,6 @@ export function serveFlat(files: Readonly<Record<string, string>>, uid: number):
       refused: () => {},
       end: () => gone.resolve(),
     })
-    return { gone: gone.promise, openFiles: () => [], close: () => device.close() }
+    return { gone: gone.promise, openFiles: () => [], mark: () => Promise.resolve(), close: () => device.close() }
   }
 }
