@@ -145,7 +145,7 @@ export class Control {
 const ASK_MS = 250
 
 /** A process that is gone, and not told to be within this, waits in the kernel. */
-const BURIED_MS = 2000
+export const BURIED_MS = 2000
 
 /** nbtrun ends as the program did: of the same signal where that is one a shell's loop should stop for. */
 export function outcomeOf({ code, signal }: Exit): Outcome {

@@ -1,9 +1,9 @@
 import { awake, now, pause } from '../base/time.ts'
-import type { Exit } from '../app/start.ts'
+import type { Exit, Program } from '../app/start.ts'
 import { nameOf, openBelow } from '../mapping/fuse/opened.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
-import { outcomeOf, type Control } from './control.ts'
+import { BURIED_MS, outcomeOf, type Control } from './control.ts'
 import type { Outcome, Survivor } from './events.ts'
 import type { Launched } from './launch.ts'
 import { TimeLimit } from './limit.ts'
@@ -25,7 +25,7 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
     record.timedOut(name, limitMs ?? 0)
     return control.end(false)
   })
-  const exit = (await Promise.race([program.exited, limit.enforced, control.enforced])) ?? STUCK
+  const exit = (await Promise.race([program.exited, Promise.race([limit.enforced, control.enforced]).then(() => buried(program))])) ?? STUCK
   control.ending()
   record.exited(name, exit)
   const forAll = settings['wait-for'] === 'tree'
@@ -49,6 +49,13 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
   const survivors = forAll ? [] : await known(await mapping.users(), record.points)
   if (survivors.length > 0) record.survived(name, survivors)
   return limit.expired ? { exit: TIME_LIMIT_EXIT } : outcomeOf(exit)
+}
+
+/** How a program ended that nobody sees any more: its end is told a moment later, unless it waits in the kernel. */
+async function buried({ exited }: Program): Promise<Exit | undefined> {
+  const told = new AbortController()
+  const end = exited.finally(() => told.abort())
+  return (await Promise.race([end, pause(BURIED_MS, told.signal)])) ?? undefined
 }
 
 /** A program whose children outlive it by less is not worth an event. */

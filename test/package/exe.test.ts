@@ -113,6 +113,13 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       assert.match(stdout, /^SRV<20> +unique {2}active$/m)
     })
 
+    test('looks at every step from here to the share', async () => {
+      const { code, stdout, stderr } = await wine('nbtrun.exe', 'doctor', '//srv/app', '--auth-file', lab.authFile('alice'))
+      assert.deepEqual([code, stderr], [0, ''], stdout)
+      assert.match(stdout, /nothing is wrong/)
+      await lab.server().untilSessions(0, 3000)
+    })
+
     test('holds a session while a program runs', async () => {
       const words = ['--share', '//srv/app', '--auth-file', lab.authFile('alice'), '--mapping', 'none', '--grace', '0', '-v', '--']
       const { code, stdout, stderr } = await wine('nbtrun.exe', ...words, 'cmd.exe', '/c', 'exit 42')
