@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { beforeEach, describe, test } from 'node:test'
+import { pause } from '../../src/base/time.ts'
 import { startLab, type Lab } from './index.ts'
 import { entries, runs, said, until } from './journal.ts'
 import { nbtrun, nothingLeft, noMapping, words } from './nbtrun.ts'
@@ -26,6 +27,7 @@ describe('a session whose server never heard that its connection fell', { skip: 
     await lab.run('client1', ['sysctl', '-qw', 'net.ipv4.tcp_orphan_retries=1'], { user: 'root' })
     const run = lab.spawn('client1', words(lab, WAITS, { share: '//srv/cad', options: ['--kill-after', '0'] }))
     await said(run)
+    await pause(1000) // until nothing is unacknowledged: the server would say that again, and hear then that nobody knows it
     lab.link('client1', 'down')
     process.kill(run.pid!, 'SIGKILL')
     await run
