@@ -58,7 +58,7 @@ for (const { way, prefix, skip, read = 'polled' } of ways) {
         'no descriptor of ours',
       )
       assert.equal(saw.mount.length, 1)
-      assert.match(saw.mount[0], / - fuse\.nbtrun \/\/srv\/my\\040app /)
+      assert.match(saw.mount[0], / - fuse\.nbtrun \/\/srv\/my\\040app@0123abcd /)
     })
 
     test('leaves it user, groups and capabilities as they would be without a room', async () => {
