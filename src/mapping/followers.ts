@@ -200,7 +200,14 @@ async function environmentOf(pid: string): Promise<string | undefined> {
   }
   const survivor = await survivorOf(Number(pid))
   if (survivor !== undefined) return read(`${survivor}/environ`)
-  return refused || (await isKernels(pid)) ? '' : undefined
+  // one of ours is closed to us for a moment while it becomes another program
+  if (refused) return (await ownerOf(pid)) === process.getuid?.() ? undefined : ''
+  return (await isKernels(pid)) ? '' : undefined
+}
+
+/** The real user id. proc_pid_status(5) */
+async function ownerOf(pid: string): Promise<number> {
+  return Number(/^Uid:\s+(\d+)/m.exec(await read(`/proc/${pid}/status`))?.[1])
 }
 
 /** proc_pid_stat(5), field 9. */
