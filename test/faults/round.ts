@@ -94,6 +94,7 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
       if (!isCabled) lab.link('client1', 'up')
       between.release()
     }
+    if (place.program === 'idle') await Promise.race([run, pause(250)]) // a signal may take longer to the program than the word
     run.stdin?.write('go\n')
     const { exitCode, signal, stderr } = await within(BOUND_MS, () => run, 'the end of nbtrun')
     const unproven = await proof?.()
