@@ -1,6 +1,6 @@
 // npm run faults: everything that can go wrong, at every place in the life of a run, as a table; after each nothing is left on either side.
 // usage: npm run faults -- [--places login,grace] [--faults TERM,RST] [--ways b2,root] [--times 20] [--jobs 3]
-// Unless told otherwise the way of ordinary users has every row 20 times, and the others three times the rows that differ by the way.
+// Unless told otherwise the way of ordinary users has each cell 20 times, and each other way three times.
 import { parseArgs } from 'node:util'
 import { FAULTS, type FaultName, impossible } from '../test/faults/faults.ts'
 import { PLACES, type PlaceName } from '../test/faults/places.ts'
@@ -11,9 +11,6 @@ import { chosen } from '../test/lab/grid.ts'
 import { ensurePackages, type Lab, missing, runAsRoot, startLab } from '../test/lab/index.ts'
 
 const LAB = { servers: { srv: {} }, clients: ['client1'] } as const
-
-/** What may end otherwise where the share is seen in another way, or by root. */
-const BY_WAY: readonly FaultName[] = ['TERM', 'KILL', 'crash', 'daemon', 'cut', 'RST', 'disk', 'fds']
 
 interface Job {
   readonly way: FaultWayName
@@ -35,21 +32,19 @@ async function main(): Promise<number> {
   const ways = chosen(Object.keys(WAYS) as FaultWayName[], values.ways, '--ways')
   const asked = values.times === undefined ? undefined : whole(values.times, '--times')
   const times = (way: FaultWayName): number => asked ?? WAYS[way].times
-  const rows = (way: FaultWayName): readonly FaultName[] =>
-    way === 'b2' || values.faults !== undefined || values.ways !== undefined ? faults : faults.filter(fault => BY_WAY.includes(fault))
   const lanes = whole(values.jobs ?? '3', '--jobs')
   const elsewhere = await runAsRoot()
   if (elsewhere !== undefined) return elsewhere
   ensurePackages(['lab', 'processes', 'calls', 'fuse3'])
   const why = missing('lab', 'calls', 'fuse3', 'fuse')
   if (why !== false) throw new Error(why)
-  const cells = ways.flatMap(way => rows(way).flatMap(fault => places.map((place): Job => ({ way, place, fault }))))
+  const cells = ways.flatMap(way => faults.flatMap(fault => places.map((place): Job => ({ way, place, fault }))))
   const jobs = cells.filter(({ way, place, fault }) => impossible(PLACES[place], FAULTS[fault], WAYS[way]) === undefined)
   const results = new Map<string, Counted>()
   await Promise.all(Array.from({ length: lanes }, () => lane(jobs, times, results)))
   for (const way of ways)
     console.log(
-      `\n${WAYS[way].legend} (${way}), each cell ${times(way)} times:\n${table(places, rows(way), way, (place, fault) => results.get(`${way} ${place} ${fault}`))}`,
+      `\n${WAYS[way].legend} (${way}), each cell ${times(way)} times:\n${table(places, faults, way, (place, fault) => results.get(`${way} ${place} ${fault}`))}`,
     )
   console.log(`\n${legend(places, faults, ways)}`)
   const bad = [...results].filter(([, { green, red, voids }]) => red + voids > 0 || green === 0)

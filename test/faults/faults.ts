@@ -16,8 +16,14 @@ export interface Stage {
   readonly program: number | undefined
   /** Of this try of the cell, from 0. */
   readonly round: number
-  /** The journal's disk, where it has one of its own. */
-  readonly disk: string | undefined
+  /** The small disk, where there is one. */
+  readonly disk: Disk | undefined
+}
+
+/** A small disk of its own, for a folder of a host. */
+export interface Disk {
+  readonly host: 'client1' | 'srv'
+  readonly path: string
 }
 
 /** How nbtrun may end, and what it may say. */
@@ -41,10 +47,8 @@ export interface Fault {
   /** What the program does differently. */
   readonly variant?: 'deaf' | 'daemon'
   readonly options?: readonly string[]
-  /** The journal is on a small disk of its own. */
-  readonly ownDisk?: boolean
-  /** The run holds a NetBIOS name meanwhile. */
-  readonly named?: boolean
+  /** What is on a small disk of its own. */
+  readonly ownDisk?: 'journal' | 'share'
   /** Why it cannot happen there. */
   readonly impossible?: (place: Place, way: FaultWay) => string | undefined
   /** It happens. Resolves when it has, to the proof where only the run's end gives one. */
@@ -61,7 +65,9 @@ export const PROGRAM = { well: 3, failed: 7 } as const
 
 const SILENT = /^$/
 const ONE_LINE = /^nbtrun: [^\n]+\n$/
-const AT_MOST_ONE = /^(nbtrun: [^\n]+\n)?$/
+const ONE_OR_TWO = /^(nbtrun: [^\n]+\n){1,2}$/
+/** On a machine that is busy with other things a step of the end may take longer than its limit. */
+const LATE_AT_MOST = /^(nbtrun: [^\n]+ took longer than [^\n]+ \[TEARDOWN_FAILED\]\n)?$/
 const NO_DESCRIPTOR = /^nbtrun: too many files are open \(EMFILE\); [^\n]*ulimit -n [^\n]* \[OUT_OF_DESCRIPTORS\]\n$/
 const AT_MOST_TWO = /^(nbtrun: [^\n]+\n){0,2}$/
 
@@ -93,17 +99,24 @@ const uselessServer = ({ moment }: Place, way: FaultWay): Expected => {
   return { ends: [moment === 'running' ? failing(way) : PROGRAM.well], says: AT_MOST_TWO }
 }
 
-/** A connection is of no use any more, and a new one can be had. */
-const uselessConnection = ({ moment }: Place): Expected => {
-  if (moment === 'before') return { ends: [125, PROGRAM.well], says: AT_MOST_ONE }
-  return { ends: [PROGRAM.well], says: AT_MOST_ONE }
-}
+const isConnected = ({ told }: Place): boolean => told.join() !== 'requested'
 
-/** An answer that was changed on the way ends the connection for good, one that means nothing may only end it. */
-const spoiltAnswer = (place: Place): Expected => ({
-  ...uselessConnection(place),
-  ...(place.moment === 'running' ? { ends: [PROGRAM.well, PROGRAM.failed] } : {}),
-})
+/** A connection is of no use any more, and a new one can be had: by whoever has a seat, or is past needing one. */
+const uselessConnection = (place: Place): Expected =>
+  isConnected(place)
+    ? { ends: [PROGRAM.well], says: LATE_AT_MOST }
+    : { ends: [125], says: /^nbtrun: connection to [^\n]* lost: ECONNRESET [^\n]*\[CONNECTION_LOST\]\n$/ }
+
+/** An answer that was changed on the way ends the connection for good. */
+const spoiltAnswer = ({ moment, unmapped }: Place, way: FaultWay): Expected => {
+  if (moment === 'before') return { ends: [125], says: /^nbtrun: [^\n]+ \[(WIRE|BAD_SIGNATURE)\]\n$/ }
+  // what reads and writes nothing meets it in its goodbyes
+  if (moment === 'after' || way.maps === undefined) return { ends: [PROGRAM.well], says: unmapped === true ? ONE_LINE : ONE_OR_TWO }
+  return {
+    ends: [PROGRAM.failed],
+    says: /^nbtrun: the connection to [^\n]+ is lost: [^\n]+ \[(WIRE|BAD_SIGNATURE)\]\n(nbtrun: [^\n]+ \[TEARDOWN_FAILED\]\n)?$/,
+  }
+}
 
 /** Of a private mapping the kernel tells when nobody has it any more; else nbtrun looks for them in /proc, and takes a shared one away itself. */
 const looksForUsers = ({ moment, unmapped }: Place, { maps }: FaultWay): boolean =>
@@ -125,7 +138,6 @@ export const FAULTS = {
   KILL: {
     hits: 'nbtrun',
     legend: 'nbtrun gets SIGKILL; its session falls, and nbtrun reap comes after it',
-    named: true,
     happens: ({ pid }) => void process.kill(pid, 'SIGKILL'),
     expected: () => ({ ends: ['SIGKILL'], says: SILENT }),
   },
@@ -149,7 +161,6 @@ export const FAULTS = {
   'srv killed': {
     hits: 'server',
     legend: 'smbd and all its processes get SIGKILL',
-    named: true,
     happens: ({ lab }) => lab.stopSmbd('srv', 'SIGKILL'),
     ends: ({ lab }) => lab.startSmbd('srv'),
     expected: uselessServer,
@@ -164,7 +175,6 @@ export const FAULTS = {
   cut: {
     hits: 'server',
     legend: "the client's cable is pulled",
-    named: true,
     happens: ({ lab }) => lab.link('client1', 'down'),
     keeps: true,
     ends: ({ lab, relay }) => {
@@ -195,9 +205,17 @@ export const FAULTS = {
   disk: {
     hits: 'machine',
     legend: "the journal's disk is full",
-    ownDisk: true,
+    ownDisk: 'journal',
     happens: ({ lab, disk }) => fill(lab, disk!),
     expected: () => ({ ends: [PROGRAM.well], says: /^nbtrun: the journal cannot be written \(ENOSPC\)[^\n]+\n$/, acknowledged: true }),
+  },
+  full: {
+    hits: 'machine',
+    legend: "the share's disk is full: the program's writing fails, and nothing else",
+    ownDisk: 'share',
+    impossible: (_, { maps }) => (maps === undefined ? 'nothing is mapped, nor written to the share' : undefined),
+    happens: ({ lab, disk }) => fill(lab, disk!),
+    expected: ({ moment }) => ({ ends: [moment === 'after' ? PROGRAM.well : PROGRAM.failed], says: SILENT, acknowledged: true }),
   },
   fds: {
     hits: 'machine',

@@ -61,7 +61,7 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
     try {
       const ended = { end: 0, stderr: '', events: [] }
       const target = [`//${lab.server().address}`]
-      const complaints = await judgeLeft(lab, { ended, user: 'alice', disk: undefined, target, expected: FAULTS.TERM.expected(PLACES.io, WAY), settleMs: 0 })
+      const complaints = await judgeLeft(lab, { ended, user: 'alice', target, expected: FAULTS.TERM.expected(PLACES.io, WAY), settleMs: 0 })
       assert.match(complaints.join('\n'), /^its end is not told[\s\S]*^left here[^:]*: runtime folder of alice/m)
     } finally {
       rmdirSync(left)
@@ -75,6 +75,7 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
     ['unmap', 'KILL'],
     ['logoff', 'RST'],
     ['logoff', 'disk'],
+    ['io', 'full'],
   ] satisfies [PlaceName, FaultName][])
     test(`${place} × ${fault}`, async () => {
       assert.deepEqual(await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way: WAY }, 0), { result: 'green', why: '' })

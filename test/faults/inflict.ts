@@ -6,6 +6,7 @@ import { pause } from '../../src/base/time.ts'
 import { enter } from '../lab/host.ts'
 import type { Lab } from '../lab/index.ts'
 import { TOOL_PATH } from '../lab/packages.ts'
+import type { Disk } from './faults.ts'
 
 const PAGE = 4096
 /** For what the kernel does at once. */
@@ -28,19 +29,38 @@ function children(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 }
 
-/** The journal's disk takes not one byte more: all its pages are taken, and the entry fills its last one. */
-export function fill(lab: Lab, disk: string): void {
-  const [file, ...args] = [...enter(lab.host('client1')), 'dd', 'if=/dev/zero', `of=${disk}/full`, 'bs=1k']
-  const { stderr } = spawnSync(file, args, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
+/** The disk takes not one byte more: all its pages are taken, and a journal's entry fills its last one. */
+export function fill(lab: Lab, { host, path }: Disk): void {
+  const { stderr } = inHost(lab, host, ['dd', 'if=/dev/zero', `of=${path}/full`, 'bs=1k'])
   if (!/No space left/.test(stderr)) throw new Error(`the disk is not full: ${stderr}`)
-  const folder = join(`/proc/${lab.host('client1').keeper.pid}/root`, disk)
+  const folder = seen(lab, { host, path })
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (!entry.isFile() || entry.name === 'full') continue
+    const file = join(entry.parentPath, entry.name)
+    if (!entry.isFile() || entry.name === 'full' || !file.includes('journal')) continue
     // to a reader of the journal this is white space before the next line
-    appendFileSync(path, ' '.repeat((PAGE - (statSync(path).size % PAGE)) % PAGE))
-    if (statSync(path).size % PAGE !== 0) throw new Error(`${entry.name} has room for more`)
+    appendFileSync(file, ' '.repeat((PAGE - (statSync(file).size % PAGE)) % PAGE))
+    if (statSync(file).size % PAGE !== 0) throw new Error(`${entry.name} has room for more`)
   }
+}
+
+/** Puts a disk there, of that user. */
+export function insert(lab: Lab, { host, path }: Disk, uid: number, mode: string): void {
+  const { status, stderr } = inHost(lab, host, ['mount', '-t', 'tmpfs', '-o', `size=64k,mode=${mode},uid=${uid}`, 'disk', path])
+  if (status !== 0) throw new Error(`mount: ${stderr.trim()}`)
+}
+
+export function eject(lab: Lab, { host, path }: Disk): void {
+  inHost(lab, host, ['umount', path])
+}
+
+/** The folder as that host sees it. */
+export function seen(lab: Lab, { host, path }: Disk): string {
+  return join(`/proc/${lab.host(host).keeper.pid}/root`, path)
+}
+
+function inHost(lab: Lab, host: Disk['host'], words: readonly string[]): { readonly status: number | null; readonly stderr: string } {
+  const [file = '', ...args] = [...enter(lab.host(host)), ...words]
+  return spawnSync(file, args, { encoding: 'utf8', env: { PATH: TOOL_PATH } })
 }
 
 /** The lowest number that is free is one too many from now on: getrlimit(2). As its own user, who may lower what is theirs. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { pause } from '../../src/base/time.ts'
 import { runs } from '../lab/journal.ts'
 import type { Lab, User } from '../lab/index.ts'
 import { nothingLeftHere, nothingLeftThere, nothingRunsHere } from '../lab/nbtrun.ts'
-import { type Expected, PROGRAM } from './faults.ts'
+import { type Disk, type Expected, PROGRAM } from './faults.ts'
+import { seen } from './inflict.ts'
 import type { Ended } from './round.ts'
 
 /** A machine that is busy with other things needs its time until what is on its way to the server has arrived there. */
@@ -34,8 +34,8 @@ export function judgeWork(file: string, { end }: Pick<Ended, 'end'>): string[] {
 export interface Leaving {
   readonly ended: Ended
   readonly user: User | 'root'
-  /** The journal's, where it has one. */
-  readonly disk: string | undefined
+  /** The journal's disk, where it has one of its own. */
+  readonly journal?: Disk | undefined
   /** The NetBIOS name that the run held. */
   readonly name?: string | undefined
   /** The words by which `nbtrun reap` reaches the server. */
@@ -50,7 +50,7 @@ export interface Leaving {
  * On the server at once where every goodbye was answered; else as soon as it hears that the connection is gone; else, the cable having been out, after
  * `nbtrun reap` with the user's password, which also frees the names of a run that was killed.
  */
-export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
+export async function judgeLeft(lab: Lab, { ended, user, journal, name, target, expected, settleMs = SETTLE_MS }: Leaving): Promise<string[]> {
   const complaints: string[] = []
   const check = async (what: string, look: () => void | Promise<void>, ms = settleMs): Promise<void> => {
     const why = await eventually(look, ms)
@@ -81,7 +81,7 @@ export async function judgeLeft(lab: Lab, { ended, user, disk, name, target, exp
   await check('left on the server', () => nothingLeftThere(lab, 100))
   if (name !== undefined) await check('left at the name server', () => unregistered(lab, name))
   await check('connections', () => noConnections(lab))
-  if (disk !== undefined) await check("left on the journal's disk", () => assert.deepEqual(filesOn(lab, disk), []))
+  if (journal !== undefined) await check("left on the journal's disk", () => assert.deepEqual(filesOn(lab, journal), []))
   return complaints
 }
 
@@ -103,10 +103,9 @@ async function unregistered(lab: Lab, name: string): Promise<void> {
   assert.match(stdout + stderr, /name_query failed/)
 }
 
-/** The files of a journal on a disk that only the client sees. */
-function filesOn(lab: Lab, disk: string): string[] {
-  const root = `/proc/${lab.host('client1').keeper.pid}/root`
-  const names = readdirSync(join(root, disk), { recursive: true, withFileTypes: true })
+/** But for what fills it. */
+function filesOn(lab: Lab, disk: Disk): string[] {
+  const names = readdirSync(seen(lab, disk), { recursive: true, withFileTypes: true })
   return names.flatMap(entry => (entry.isFile() && entry.name !== 'full' ? entry.name : []))
 }
 

@@ -34,7 +34,7 @@ export interface Relay extends AsyncDisposable {
   release(): void
   /** Sends RST to both sides of each connection; returns how many there are. */
   reset(): number
-  /** Spoils the next answer. */
+  /** Spoils the next answer; one that only says that it will take longer is none, and not signed. */
   spoil(garble: Garble): void
   /** How many answers were spoilt. */
   readonly spoilt: number
@@ -60,7 +60,7 @@ export async function relay(server: string, address: string, matcher?: Matcher):
         return undefined
       },
       fromServer(frame) {
-        if (garble === undefined) return frame
+        if (garble === undefined || isInterim(frame)) return frame
         const bad = garble(frame)
         garble = undefined
         spoilt++
@@ -91,5 +91,8 @@ export async function relay(server: string, address: string, matcher?: Matcher):
     [Symbol.asyncDispose]: () => between[Symbol.asyncDispose](),
   }
 }
+
+/** [MS-SMB2] 3.3.4.2: STATUS_PENDING. */
+const isInterim = (frame: Buffer): boolean => frame.length >= 64 && field.status(frame) === 0x103
 
 const sides = ({ client, server }: Wire): Wire['client'][] => [client, server]

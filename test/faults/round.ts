@@ -4,7 +4,8 @@ import { pause, within } from '../../src/base/time.ts'
 import type { Published } from '../../src/run/published.ts'
 import type { Lab } from '../lab/index.ts'
 import { here, words } from '../lab/nbtrun.ts'
-import type { Fault, Proof, Stage } from './faults.ts'
+import type { Disk, Fault, Proof, Stage } from './faults.ts'
+import { eject, insert, seen } from './inflict.ts'
 import { judgeEnd, judgeLeft, judgeWork } from './judge.ts'
 import type { Place } from './places.ts'
 import { type Relay, relay } from './relay.ts'
@@ -24,7 +25,7 @@ export interface Cell {
 }
 
 /** What nbtrun may take for each of its waits, so that all of them end within `BOUND_MS`. */
-const LIMITS = ['--connect-timeout', '5s', '--io-timeout', '3s', '--teardown-timeout', '3s']
+const LIMITS = ['--connect-timeout', '5s', '--io-timeout', '3s', '--teardown-timeout', '6s']
 /** None of these waits is ever longer than that, on a machine that is busy with other things. */
 const BOUND_MS = 45_000
 const REACH_MS = 90_000
@@ -44,27 +45,31 @@ let rounds = 0
 export async function playRound(lab: Lab, { place, fault, way }: Cell, round: number): Promise<Verdict> {
   const { user, maps } = way
   const eventsFile = here(lab, `faults-${++rounds}.events`, { user })
-  const disk = fault.ownDisk === true ? here(lab, `disk-${rounds}`, { user }) : undefined
   const server = lab.server()
   const address = server.address.replace(/\d+$/, '254')
+  const disks: Readonly<Record<string, Disk>> = {
+    journal: { host: 'client1', path: here(lab, `disk-${rounds}`, { user }) },
+    share: { host: 'srv', path: server.diskPath('app') },
+  }
+  const disk = fault.ownDisk === undefined ? undefined : disks[fault.ownDisk]
+  if (disk !== undefined) {
+    mkdirSync(disk.path, { recursive: true })
+    insert(lab, disk, user === 'root' ? 0 : 2001, fault.ownDisk === 'journal' ? '700' : '777')
+  }
   // what is not mapped has its program, and what that writes, on the machine
-  const folder = maps === undefined ? here(lab, 'local', { user }) : server.diskPath('app')
+  const folder = maps === undefined ? here(lab, 'local', { user }) : seen(lab, disks['share']!)
   mkdirSync(folder, { recursive: true })
   chmodSync(folder, 0o777)
   rmSync(join(folder, 'log'), { force: true })
   copyFileSync(join(import.meta.dirname, 'works.sh'), join(folder, 'works'))
   chmodSync(join(folder, 'works'), 0o755)
-  if (disk !== undefined) {
-    mkdirSync(disk)
-    await lab.run('client1', ['mount', '-t', 'tmpfs', '-o', `size=64k,mode=700,uid=${user === 'root' ? 0 : 2001}`, 'disk', disk], { user: 'root' })
-  }
   const expected = fault.expected(place, way)
   const isCabled = place.holds !== undefined || place.told.join() !== 'requested'
   await using between = await relay(server.address, address, place.holds?.())
   if (!isCabled) lab.link('client1', 'down')
   const options = ['--port', String(between.port), '--events', eventsFile, '--grace', place.grace ?? '0', ...LIMITS, ...(fault.options ?? [])]
   // a name is held before anybody is called
-  const name = fault.named === true && isCabled ? `CELL${rounds}` : undefined
+  const name = isCabled ? `CELL${rounds}` : undefined
   if (name !== undefined) {
     options.push('--hold-name', name, '--wins', server.address)
     await lowestPort(lab, 137)
@@ -72,7 +77,7 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
   if (maps === undefined) options.push('--mapping', 'none')
   const at = maps === undefined ? folder : '{mount}'
   const program = [`${at}/works`, place.program, fault.variant ?? 'none', at]
-  const env = { ...(maps === undefined ? {} : { NBTRUN_TEST_WAY: maps }), ...(disk === undefined ? {} : { XDG_STATE_HOME: disk }) }
+  const env = { ...(maps === undefined ? {} : { NBTRUN_TEST_WAY: maps }), ...(fault.ownDisk === 'journal' ? { XDG_STATE_HOME: disk!.path } : {}) }
   const run = lab.spawn('client1', words(lab, program, { as: 'alice', share: `//${address}/app`, options }), { user, env, stdin: 'pipe', timeout: 120_000 })
   run.stdin?.on('error', () => {}) // it may be gone
   let said = ''
@@ -103,11 +108,19 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
     const complaints = [
       ...judgeEnd(ended, expected),
       ...judgeWork(join(folder, 'log'), ended),
-      ...(await judgeLeft(lab, { ended, user, disk, name, target: ['--port', String(between.port), `//${address}`], expected })),
+      ...(await judgeLeft(lab, {
+        ended,
+        user,
+        journal: fault.ownDisk === 'journal' ? disk : undefined,
+        name,
+        target: ['--port', String(between.port), `//${address}`],
+        expected,
+      })),
     ]
-    if (disk !== undefined) await lab.run('client1', ['umount', disk], { user: 'root' })
+    if (disk !== undefined) eject(lab, disk)
+    // what did not happen to it cannot be held against its end
+    if (unproven !== undefined) throw new Void([`nothing happened to the run: ${unproven}`, ...complaints].join('\n'))
     if (complaints.length > 0) return { result: 'red', why: complaints.join('\n') }
-    if (unproven !== undefined) throw new Void(`nothing happened to the run: ${unproven}`)
     return { result: 'green', why: '' }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

@@ -6,7 +6,7 @@ export interface FaultWay {
   /** What NBTRUN_TEST_WAY names; undefined where nothing is mapped. */
   readonly maps: 'b2' | 'b1' | 'c' | 'root' | undefined
   readonly legend: string
-  /** How often each cell is tried unless told: the one that ordinary users have more often than those that differ from it in a few rows. */
+  /** How often each cell is tried unless told: the one that ordinary users have more often than the others. */
   readonly times: number
 }
 
