@@ -50,7 +50,7 @@ test('an ending may be left away, and the first one of PATHEXT counts', () => {
   assert.deepEqual(where('odd.v2'), ['BASE/share/odd.v2.exe', 'share'], 'behind a dot that is no ending')
   fails('both', 'PROGRAM_NOT_FOUND', 'there is no program both on the share', { from: 'share', extensions: '.COM' })
   fails('bare', 'PROGRAM_NOT_FOUND', 'there is no program bare on the share or in PATH') // CreateProcess would not find it either
-  fails('both', 'PROGRAM_NOT_FOUND', 'there is no program both on the share', { from: 'share', extensions: '*;exe;..\\.exe' })
+  for (const extensions of ['', ';', ' ;*;exe']) fails('bare', 'PROGRAM_NOT_FOUND', 'there is no program bare on the share', { from: 'share', extensions })
 })
 
 test('the current folder is never looked at, whatever PATH says', () => {
