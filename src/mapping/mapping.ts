@@ -8,6 +8,14 @@ export interface Point {
   readonly readOnly: boolean
 }
 
+/** One that can see the mapping, for people. */
+export interface User {
+  /** Of its program. */
+  readonly name: string
+  /** What it has open: paths below the points asked about, where this machine tells. */
+  readonly files: readonly string[]
+}
+
 /**
  * What makes shares visible to a program. It is taken before the program starts and ends with its last user, or when `end` is called.
  */
@@ -27,6 +35,8 @@ export interface Mapping {
   readonly unused: Promise<void>
   /** Every process that can see the mapping now. */
   users(): Promise<readonly number[]>
+  /** Who one of them is. Undefined when it is gone, or kept from us. Where there may be any users. */
+  readonly describe?: ((pid: number, points: readonly string[]) => Promise<User | undefined>) | undefined
   /** Asks all of them to end, as their user would; to be called again until they are gone. `heard`: those of our console had a Ctrl-C. Where there is `endUsers`. */
   readonly askUsers?: ((heard: boolean) => void) | undefined
   /** Ends all of them at once, where the system has a way of its own for that. */

@@ -1,4 +1,5 @@
 import { Followers, type FollowersOptions } from './followers.ts'
+import { describe } from './fuse/opened.ts'
 import { findTool } from './fuse/tools.ts'
 import { Guardian } from './guardian.ts'
 import type { Mapping } from './mapping.ts'
@@ -15,6 +16,7 @@ export async function noMapping(runId: string, killAfterMs: number, isBystander?
     enter: cwd => entryWords(cwd, findTool('env'), findTool('setpriv')),
     entered: async (pid, exited) => followers.start(pid, exited),
     users: () => followers.list(),
+    describe,
     end: async () => {
       followers.stop()
       await guardian?.leave()

@@ -1,6 +1,5 @@
 import { awake, now, pause } from '../base/time.ts'
 import type { Exit, Program } from '../app/start.ts'
-import { nameOf, openBelow } from '../mapping/fuse/opened.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
 import { BURIED_MS, outcomeOf, type Control } from './control.ts'
@@ -46,7 +45,7 @@ export async function untilOver(record: Record, mapping: Mapping, { program, nam
     record.graceMs = now() - began
     record.tell({ type: 'progress' })
   }
-  const survivors = forAll ? [] : await known(await mapping.users(), record.points)
+  const survivors = forAll ? [] : await known(mapping, record.points)
   if (survivors.length > 0) record.survived(name, survivors)
   return limit.expired ? { exit: TIME_LIMIT_EXIT } : outcomeOf(exit)
 }
@@ -66,17 +65,13 @@ async function untilUnused(record: Record, mapping: Mapping, program: string): P
   const over = new AbortController()
   const unused = mapping.unused.then(() => over.abort())
   await pause(AFTER_MS, over.signal)
-  const users = over.signal.aborted ? [] : await known(await mapping.users(), [])
+  const users = over.signal.aborted ? [] : await known(mapping, [])
   if (users.length > 0) record.tell({ type: 'lingering', program, cause: 'users', users, graceMs: 0 })
   await unused
 }
 
-/** Who they are, and what they have open at or below these points. */
-function known(pids: readonly number[], points: readonly string[]): Promise<readonly Survivor[]> {
-  return Promise.all(
-    pids.map(async pid => {
-      const files = await Promise.all(points.map(point => openBelow(pid, point)))
-      return { pid, name: await nameOf(pid), files: [...new Set(files.flat())] }
-    }),
-  )
+/** Who its users are, and what they have open at or below these points. */
+async function known(mapping: Mapping, points: readonly string[]): Promise<readonly Survivor[]> {
+  const pids = await mapping.users()
+  return Promise.all(pids.map(async pid => ({ pid, ...((await mapping.describe?.(pid, points)) ?? { name: 'gone meanwhile', files: [] }) })))
 }

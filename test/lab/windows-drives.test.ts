@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { NUMBERS } from '../../src/mapping/windows/errors.ts'
+import type { Published } from '../../src/run/published.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
+import { faultsOfReceipt, typesOf } from './schemas.ts'
 import { offline, type Process, type Ran, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 const GRACE = ['--grace', '0']
@@ -15,7 +17,12 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
   const at = (name: string): string => windowsPath(windows.path(name))
   const connections = (): string[] => readdirSync(windows.path('connections')).sort()
   const nothingHeld = (): void => assert.deepEqual([connections(), existsSync(windows.device('P')), existsSync(windows.device('Y'))], [[], false, false])
-  const receiptOf = (name: string): Receipt => JSON.parse(readFileSync(windows.path(name), 'utf8')) as Receipt
+  /** A receipt, which is as its schema says. */
+  const receiptOf = (name: string): Receipt => {
+    const receipt = JSON.parse(readFileSync(windows.path(name), 'utf8')) as Receipt
+    assert.deepEqual(faultsOfReceipt(receipt), [])
+    return receipt
+  }
   /** What the provider was given last for a server: user, password, flags. */
   const login = (server: string): string[] =>
     readFileSync(windows.path(`login-${server}`), 'utf16le')
@@ -56,6 +63,95 @@ describe("nbtrun on Windows' Node under Wine, over a stand-in for its network", 
     ])
     assert.deepEqual(guardians(), [])
     await noGuardian()
+  })
+
+  test('who uses the letter on is named: where it is waited for, and where the letter is taken from it', async () => {
+    const words = (name: string): string[] => ['launcher.exe', '/relaunch', `/write:${at(`up-${name}`)}:x`, `/await:${at(`go-${name}`)}`]
+    const run = (name: string, ...options: string[]) =>
+      windows.start(['--share', '//srv/app=P:', ...GRACE, '--events', at(`${name}.events`), ...options, '--', ...words(name)])
+    const eventsOf = (name: string): Published[] =>
+      (readFileSync(windows.path(`${name}.events`), 'utf8').match(/.+(?=\n)/g) ?? []).map(line => JSON.parse(line) as Published)
+    const usersOf = (name: string): readonly (readonly [string, string, number])[] =>
+      eventsOf(name).flatMap(event => (event.type === 'lingering' ? event.users.map(user => [event.cause, user.name, user.files.length] as const) : []))
+
+    const waits = run('waits')
+    await until('word of who uses the letter', () => existsSync(windows.path('waits.events')) && usersOf('waits').length > 0)
+    writeFileSync(windows.path('go-waits'), '')
+    assert.deepEqual([(await waits.ran).code, usersOf('waits')], [0, [['users', 'launcher.exe', 0]]])
+
+    const { code, stderr } = await run('taken', '--wait-for', 'app', '--receipt', at('taken')).ran
+    assert.equal(code, 0)
+    assert.match(stderr, /^nbtrun: launcher\.exe is gone; the share is taken from launcher\.exe \(\d+\)\n$/)
+    const [survivor, ...others] = receiptOf('taken').survivors
+    assert.deepEqual([survivor?.name, survivor?.files, others], ['launcher.exe', [], []])
+    assert.deepEqual(usersOf('taken'), [['taken', 'launcher.exe', 0]])
+    writeFileSync(windows.path('go-taken'), '')
+    for (const name of ['waits', 'taken'])
+      assert.deepEqual(typesOf(readFileSync(windows.path(`${name}.events`), 'utf8')), [
+        'requested',
+        'obtained',
+        'mapped',
+        'launched',
+        'quit',
+        'lingering',
+        'returned',
+      ])
+    nothingHeld()
+  })
+
+  test('{mount}, {drive} and NBTRUN_MOUNT are the letter, or the share where there is none', async () => {
+    writeFileSync(
+      windows.path('tell.mjs'),
+      `import { writeFileSync } from 'node:fs'
+const { NBTRUN_MOUNT, WHERE } = process.env
+writeFileSync(process.argv[2], JSON.stringify([process.argv.slice(3), NBTRUN_MOUNT, WHERE, process.cwd()]))`,
+    )
+    const node = windowsPath(join(windows.folder, 'app', 'node.exe'))
+    const told = async (words: readonly string[], ...say: string[]): Promise<unknown> => {
+      const { code, stderr } = await windows.nbtrun([...words, ...GRACE, '--env', 'WHERE={mount}', '--', node, at('tell.mjs'), at('told'), ...say])
+      assert.deepEqual([code, stderr], [0, ''])
+      return JSON.parse(readFileSync(windows.path('told'), 'utf8'))
+    }
+    mkdirSync(windows.path('srv/app/data'))
+    const all = ['{mount}', '{drive}\\data', '{share}', '/at:{mount}']
+    const withLetter = await told(['--share', '//srv/app=P:', '--chdir', '{mount}\\data'], ...all)
+    assert.deepEqual(withLetter, [['P:', 'P:\\data', '//srv/app', '/at:P:'], 'P:', 'P:', 'P:\\data'])
+    const unc = ['--share', '//srv/app', '--mapping', 'unc']
+    const without = await told(unc, '{mount}\\data', '{share}')
+    assert.deepEqual(without, [['\\\\srv\\app\\data', '//srv/app'], '\\\\srv\\app', '\\\\srv\\app', windowsPath(windows.folder)])
+    const noLetter = await windows.nbtrun([...unc, ...GRACE, '--', node, '{drive}'])
+    assert.match(noLetter.stderr, /^nbtrun: \{drive\} in \{drive\} has no value with this mapping; .*\[USAGE\]\n$/)
+    nothingHeld()
+  })
+
+  test('a bare name is found on the letter and in PATH, its ending may be left away; it is never found in the current folder', async () => {
+    mkdirSync(windows.path('in-path'))
+    const launcher = windows.path('srv/app/launcher.exe')
+    copyFileSync(launcher, windows.path('in-path/other.exe'))
+    copyFileSync(launcher, join(windows.folder, 'here.exe'))
+    const run = (env: Readonly<Record<string, string>>, ...words: string[]): Promise<Ran> =>
+      windows.nbtrun(['--share', '//srv/app=P:', ...GRACE, ...words], env)
+    const inPath = { WINEPATH: at('in-path') } // the first in PATH
+    const found = async (name: string, ...options: string[]): Promise<unknown> => {
+      const { code, stderr } = await run(inPath, ...options, '--receipt', at('found'), '--', name, '/exit:7')
+      assert.deepEqual([code, stderr], [7, ''])
+      const { program } = receiptOf('found')
+      return [program?.path, program?.from]
+    }
+    assert.deepEqual(await found('launcher'), ['P:\\launcher.exe', 'share'])
+    assert.deepEqual(await found('other'), [`${at('in-path')}\\other.exe`, 'path'])
+    const refused = await run({ WINEPATH: `.;${windowsPath(windows.folder)}\\..` }, '--', 'here')
+    assert.match(refused.stderr, /^nbtrun: there is no program here on the share or in PATH; .*\[PROGRAM_NOT_FOUND\]\n$/)
+    assert.equal(refused.code, 127)
+
+    copyFileSync(launcher, windows.path('in-path/launcher.exe'))
+    const both = await run(inPath, '--', 'launcher')
+    assert.match(
+      both.stderr,
+      /^nbtrun: launcher is on the share \(P:\\launcher\.exe\) and in PATH \(Z:.*\\in-path\\launcher\.exe\); .*\[PROGRAM_AMBIGUOUS\]\n$/,
+    )
+    assert.deepEqual(await found('launcher', '--program-from', 'path'), [`${at('in-path')}\\launcher.exe`, 'path'])
+    nothingHeld()
   })
 
   test('exit codes have all 32 bits; a batch file on the letter gets its words; user and password reach the network and nobody else', async () => {

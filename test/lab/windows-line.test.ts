@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { missing } from './missing.ts'
+import { faultsOfEvent } from './schemas.ts'
 import { offline, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 interface Line {
@@ -28,7 +29,12 @@ describe("waiting in line on Windows' Node under Wine, by named pipes", { skip: 
     const events = windows.path(`${name}.events`)
     const words = ['--share', `//${server}/app`, '--mapping', 'unc', '--grace', '0', '--wait', '10m', '--events', windowsPath(events)]
     const { child, ran } = windows.start([...words, '--', windowsPath(windows.path('srv/app/launcher.exe'))])
-    const told = (): Line[] => (existsSync(events) ? readFileSync(events, 'utf8').split('\n').slice(0, -1) : []).map(line => JSON.parse(line) as Line)
+    const told = (): Line[] =>
+      (existsSync(events) ? readFileSync(events, 'utf8').split('\n').slice(0, -1) : []).map(line => {
+        const event = JSON.parse(line) as Line
+        assert.deepEqual(faultsOfEvent(event), [], line)
+        return event
+      })
     const obtained = (): number => Date.parse(told().find(({ type }) => type === 'obtained')?.at ?? '')
     return { child, ran, told, obtained, at: (place: number) => until(`${name} at ${place}`, () => told().findLast(line => 'place' in line)?.place === place) }
   }

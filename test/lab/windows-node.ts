@@ -129,10 +129,14 @@ export class WindowsNode {
   }
 
   #start(words: readonly string[], env: Readonly<Record<string, string>>): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
+    return this.program(join(this.folder, 'app', 'node.exe'), words, env)
+  }
+
+  /** The same with another program: nbtrun in one file. */
+  program(file: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): { readonly child: ChildProcess; readonly ran: Promise<Ran> } {
     const [out, err] = ['out', 'err'].map(name => join(this.folder, `${name}-${++this.#runs}`)) as [string, string]
-    const node = windowsPath(join(this.folder, 'app', 'node.exe'))
     const [to, errors] = [openSync(out, 'w'), openSync(err, 'w')]
-    const child = this.#spawn(['wine', node, ...words], { env: { ...this.env, ...env }, stdio: ['ignore', to, errors] })
+    const child = this.#spawn(['wine', windowsPath(file), ...words], { env: { ...this.env, ...env }, stdio: ['ignore', to, errors] })
     closeSync(to)
     closeSync(errors)
     const ran = (async (): Promise<Ran> => {

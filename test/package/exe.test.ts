@@ -1,4 +1,4 @@
-// What `npm run build:exe` made: each program starts, and does a whole run. Reproducibility is tested with the one that is built fastest.
+// What `npm run build:exe` made: each program starts, and does a whole run.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -10,6 +10,7 @@ import type { Receipt } from '../../src/run/receipt.ts'
 import { type Lab, missing, setUpWine, useLab, type User } from '../lab/index.ts'
 import { here, noMapping, nothingLeft } from '../lab/nbtrun.ts'
 import { UIDS } from '../lab/users.ts'
+import { offline, type Process, until, WindowsNode, windowsPath } from '../lab/windows-node.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const exe = join(root, 'out', 'exe')
@@ -19,14 +20,14 @@ const sum = (path: string): string => createHash('sha256').update(readFileSync(p
 
 before(() => assert.ok(existsSync(join(exe, 'SHA256SUMS')), 'nothing was built: npm run build:exe'))
 
-test('SHA256SUMS has every file with its sum; a second build gives the same bytes', { timeout: 240_000 }, () => {
+test('SHA256SUMS has every file with its sum; a second build gives the same bytes', { timeout: 800_000 }, () => {
   const sums = readFileSync(join(exe, 'SHA256SUMS'), 'utf8')
   for (const name of ['THIRD-PARTY.txt', 'nbtrun', 'nbtrun.exe', 'nbtrunw.exe']) assert.ok(sums.includes(`${sum(join(exe, name))}  ${name}\n`), name)
   const again = mkdtempSync(join(tmpdir(), 'nbtrun-exe-'))
   try {
-    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'scripts/package/exe.ts'), again, 'linux'], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'scripts/package/exe.ts'), again], { encoding: 'utf8' })
     assert.equal(status, 0, stderr)
-    assert.equal(sum(join(again, 'nbtrun')), sum(join(exe, 'nbtrun')))
+    assert.equal(readFileSync(join(again, 'SHA256SUMS'), 'utf8'), sums)
   } finally {
     rmSync(again, { recursive: true })
   }
@@ -117,6 +118,7 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       const { code, stdout, stderr } = await wine('nbtrun.exe', 'doctor', '//srv/app', '--auth-file', lab.authFile('alice'))
       assert.deepEqual([code, stderr], [0, ''], stdout)
       assert.match(stdout, /nothing is wrong/)
+      assert.match(stdout, /^.*\bkoffi +.*\bloads\b/m, 'what is carried inside')
       await lab.server().untilSessions(0, 3000)
     })
 
@@ -125,6 +127,7 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       const { code, stdout, stderr } = await wine('nbtrun.exe', ...words, 'cmd.exe', '/c', 'exit 42')
       assert.deepEqual([code, stdout], [42, ''], stderr)
       assert.match(stderr, /^nbtrun: given back in .*: mapping, app, IPC\$, session, connection \(acknowledged\)$/m)
+      assert.doesNotMatch(stderr, /koffi/)
       await lab.server().untilSessions(0, 3000)
     })
 
@@ -144,5 +147,29 @@ describe('runs on a real server', { skip: noMapping, timeout: 250_000 }, () => {
       assert.deepEqual([pressed.code, run.code], [0, 125])
       assert.match(readFileSync(said, 'utf8'), /^nbtrun: .*did you mean --share\? \[USAGE\]$/)
     })
+  })
+})
+
+describe('nbtrun.exe, over a stand-in for a network of Windows', { skip: missing('wine', 'mingw') || offline(), timeout: 600_000 }, () => {
+  const windows = new WindowsNode()
+  const at = (name: string): string => windowsPath(windows.path(name))
+  const connections = (): string[] => readdirSync(windows.path('connections')).sort()
+  const having = (pattern: RegExp): Process[] => windows.processes().filter(({ words }) => words.some(word => pattern.test(word)))
+  before(() => windows.set())
+  after(() => windows.dispose())
+
+  test('is killed: the job ends the program, and its guardian, which is nbtrun.exe itself, gives back letter and IPC$, and goes', async () => {
+    const program = ['launcher.exe', '/relaunch', `/write:${at('up')}:x`, `/await:${at('never')}`]
+    const { child, ran } = windows.program(join(exe, 'nbtrun.exe'), ['--share', '//srv/app=P:', '--grace', '0', '-v', '--', ...program])
+    await until('the program', () => existsSync(windows.path('up')))
+    assert.deepEqual(connections(), ['-,srv,IPC$', 'P,srv,app'])
+    assert.equal(having(/NBTRUN_GUARD/).length, 1)
+    child.kill('SIGKILL')
+    assert.doesNotMatch((await ran).stderr, /koffi/)
+    await until('nbtrun.exe gives back what the killed one had', () => having(/^--give-back-after$/).length > 0)
+    await until('the end of the job', () => having(/never/).length === 0)
+    await until('letter and IPC$ are given back', () => connections().length === 0)
+    assert.equal(existsSync(windows.device('P')), false)
+    await until('the end of the guardian', () => having(/cmd\.exe$|conhost\.exe$|nbtrun\.exe$/i).length === 0)
   })
 })

@@ -8,6 +8,7 @@ import type { Lab } from '../lab/index.ts'
 import { lines } from '../lab/lines.ts'
 import { type Call, words } from '../lab/nbtrun.ts'
 import { isAlive, processOf } from '../lab/processes.ts'
+import { faultsOfEvent, faultsOfReceipt } from '../lab/schemas.ts'
 
 export interface End {
   readonly code: number | undefined
@@ -62,11 +63,16 @@ export class Puppet implements AsyncDisposable {
     return this.#says()
   }
 
+  /** Each as its schema says. */
   get events(): Published[] {
     return readFileSync(this.#files.events, 'utf8')
       .split('\n')
       .filter(line => line !== '')
-      .map(line => JSON.parse(line) as Published)
+      .map(line => {
+        const event = JSON.parse(line) as Published
+        assert.deepEqual(faultsOfEvent(event), [], line)
+        return event
+      })
   }
 
   /** Whatever becomes of the test. The program reads the same pipe as nbtrun: without its end it would outlive nbtrun, and hold our pipes open. */
@@ -79,7 +85,9 @@ export class Puppet implements AsyncDisposable {
   async end(): Promise<End> {
     this.#run.stdin?.end()
     const { exitCode, stderr } = await this.#run
-    return { code: exitCode, stderr: String(stderr), receipt: JSON.parse(readFileSync(this.#files.receipt, 'utf8')) as Receipt, events: this.events }
+    const receipt = JSON.parse(readFileSync(this.#files.receipt, 'utf8')) as Receipt
+    assert.deepEqual(faultsOfReceipt(receipt), [])
+    return { code: exitCode, stderr: String(stderr), receipt, events: this.events }
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { survivorOf } from '../../base/living.ts'
 import { now } from '../../base/time.ts'
+import type { User } from '../mapping.ts'
 import { mountNamespace } from './room-users.ts'
 
 export interface Opener {
@@ -20,7 +21,7 @@ export async function openedBy(path: string, suspects: readonly number[]): Promi
   const look = async (pid: number): Promise<void> => {
     for await (const to of linksOf(pid)) {
       if (to !== path && !to.startsWith(`${path}/`)) continue
-      openers.push({ pid, name: await nameOf(pid) })
+      openers.push({ pid, name: (await nameOf(pid)) ?? 'gone meanwhile' })
       return
     }
   }
@@ -48,9 +49,17 @@ export async function openBelow(pid: number, path: string): Promise<readonly str
   return [...files]
 }
 
-/** Its name, for people. */
-export async function nameOf(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || 'gone meanwhile'
+/** Who a user of a mapping is. */
+export async function describe(pid: number, points: readonly string[]): Promise<User | undefined> {
+  const files = await Promise.all(points.map(point => openBelow(pid, point)))
+  const name = await nameOf(pid)
+  return name === undefined ? undefined : { name, files: [...new Set(files.flat())] }
+}
+
+/** Of its program, for people. */
+
+async function nameOf(pid: number): Promise<string | undefined> {
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || undefined
 }
 
 /** Where the links of a process lead: its folder, its program, its descriptors. They are read, never followed. */

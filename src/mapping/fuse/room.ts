@@ -7,6 +7,7 @@ import type { Attach } from './device.ts'
 import { Devices, endRelay } from './devices.ts'
 import { requireFuse } from './failures.ts'
 import type { Helper } from './helper.ts'
+import { describe } from './opened.ts'
 import { B1 } from './room-b1.ts'
 import { B2 } from './room-b2.ts'
 import { ROOT } from './room-root.ts'
@@ -186,6 +187,8 @@ class Room implements Mapping {
       if (this.#over.size === over) return users
     }
   }
+
+  readonly describe = describe
 
   async tellWine(): Promise<void> {
     await Promise.all(this.#servers.map(server => server.mark()))

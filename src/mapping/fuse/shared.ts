@@ -7,7 +7,7 @@ import { Devices } from './devices.ts'
 import { impossible, requireFuse } from './failures.ts'
 import { isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
-import { openBelow, openedBy } from './opened.ts'
+import { describe, openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
 import { devicesAt } from './room-users.ts'
 import { runTool } from './run-tool.ts'
@@ -133,6 +133,8 @@ class Shared implements Mapping {
   users(): Promise<readonly number[]> {
     return this.#followers.list()
   }
+
+  readonly describe = describe
 
   async tellWine(): Promise<void> {
     await Promise.all(this.#mounted.map(({ server }) => server.mark()))

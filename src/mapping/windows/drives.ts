@@ -68,6 +68,7 @@ export async function openDrives({ network, book, wanted, lifetime, force, hurri
     entered: pid => lifetime.entered(pid),
     unused: lifetime.unused,
     users: () => lifetime.users(),
+    describe: lifetime.describe,
     askUsers: lifetime.askUsers,
     endUsers: lifetime.endUsers,
     end: () => (ending ??= end()),

@@ -2,12 +2,13 @@ import type koffiType from 'koffi'
 import { deferred, pause } from '../../base/time.ts'
 import type { Mapping } from '../mapping.ts'
 import { Asker } from './asker.ts'
+import { imageNames } from './image.ts'
 import { Job } from './job.ts'
 
 type Koffi = typeof koffiType
 
 /** How long a program and all it started live. */
-export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' | 'askUsers' | 'endUsers'> {
+export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' | 'describe' | 'askUsers' | 'endUsers'> {
   /** Undefined where there is none: koffi does not load. */
   readonly job: Job | undefined
   /** Whoever lives on lives on without us; idempotent. */
@@ -18,11 +19,17 @@ export interface Lifetime extends Pick<Mapping, 'entered' | 'unused' | 'users' |
 export function jobLifetime(koffi: Koffi): Lifetime {
   const job = new Job(koffi)
   let asker: Asker | undefined // most runs ask nobody
+  let nameOf: ReturnType<typeof imageNames> | undefined // nor for names
   return {
     job,
     unused: job.empty,
     entered: async () => {},
     users: async () => job.pids(),
+    async describe(pid) {
+      nameOf ??= imageNames(koffi)
+      const name = nameOf(pid)
+      return name === undefined ? undefined : { name, files: [] } // of what is open Windows tells the owner of a file alone
+    },
     askUsers(heard) {
       try {
         asker ??= new Asker(koffi)
@@ -50,6 +57,7 @@ export function processLifetime(): Lifetime {
       })()
     },
     users: async () => [],
+    describe: undefined,
     askUsers: undefined,
     endUsers: undefined,
     release: () => {
@@ -76,6 +84,7 @@ export function noDrive(lifetime: Lifetime): Mapping {
     entered: pid => lifetime.entered(pid),
     unused: lifetime.unused,
     users: () => lifetime.users(),
+    describe: lifetime.describe,
     askUsers: lifetime.askUsers,
     endUsers: lifetime.endUsers,
     end: async () => lifetime.release(),

@@ -12,6 +12,8 @@ export interface Promised {
 
 const NO_JOB = 'without koffi there is no job object, and only the program’s own process is known'
 const NO_CALL = 'Linux has no such call; the run signals each of its users'
+/** A name of the program, of this system. */
+const LAUNCHER = /^launcher(?:\.exe)?$/
 const NOTHING_SEEN = 'there is nothing to be seen'
 
 /** What every mapping owes: see `Mapping`. */
@@ -60,11 +62,18 @@ export const PROMISES: readonly Promised[] = [
       const { pid, exited } = await start(subject.folder, [`/write:${up}:x`, `/await:${on}`, '/relaunch', `/write:${again}:x`, `/await:${go}`])
       await there(up)
       assert.ok((await mapping.users()).includes(pid))
+      assert.match((await mapping.describe?.(pid, []))?.name ?? '', LAUNCHER)
       writeFileSync(on, '')
       await exited
       await there(again)
       const users = await mapping.users()
       assert.ok(users.length > 0 && !users.includes(pid), `${users.join(', ')} without ${pid}`)
+      const names = await Promise.all(users.map(async user => (await mapping.describe?.(user, []))?.name ?? 'nobody'))
+      assert.ok(
+        names.some(name => LAUNCHER.test(name)),
+        names.join(', '),
+      )
+      assert.equal(await mapping.describe?.(pid, []), undefined, 'one that is gone has no name')
       writeFileSync(go, '')
       await mapping.unused
       assert.deepEqual(await mapping.users(), [])
