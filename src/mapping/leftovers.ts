@@ -1,11 +1,11 @@
 import { lstatSync } from 'node:fs'
 import { asError, errnoOf } from '../base/errors.ts'
-import { isMapping } from './fuse/room-users.ts'
+import type { Mapped } from './fuse/room-users.ts'
 import { detach } from './fuse/shared-mount.ts'
 import { isOurs, isOwnPlace, removeEmpty } from './points.ts'
 
-/** What became of something that a dead run left: it is no more, or it stays, and why. */
-export type Fate = { readonly gone: true; readonly found: boolean } | { readonly gone: false; readonly why: string }
+/** What became of something that a dead run left: it is no more, or it stays, and why; `forGood`: it is not ours to end, and nobody will try again. */
+export type Fate = { readonly gone: true; readonly found: boolean } | { readonly gone: false; readonly why: string; readonly forGood?: true }
 
 const NEVER: Fate = { gone: true, found: false }
 const ENDED: Fate = { gone: true, found: true }
@@ -16,9 +16,11 @@ export interface Whose {
   readonly runtimeDir: string | undefined
 }
 
-/** Takes a mapping away, where its device number tells that it is still that one. */
-export async function endMapping({ path, device }: { readonly path: string; readonly device: string }, { run, runtimeDir }: Whose): Promise<Fate> {
-  if (!(await isMapping(path, device))) return NEVER
+/** Takes away what that run has mounted at `path`; `mapped` is all that it has. */
+export async function endMapping(path: string, mapped: readonly Mapped[], { run, runtimeDir }: Whose): Promise<Fate> {
+  const here = mapped.filter(mount => mount.path === path)
+  if (here.length === 0) return NEVER
+  if (!here.some(({ onTop }) => onTop)) return { gone: false, why: `something else is mounted over the mapping at ${path}: umount it first` }
   if (!isOwnPlace(path, run, runtimeDir)) return { gone: false, why: `the mapping at ${path} is outside of nbtrun's own folders: umount it` }
   try {
     await detach(path)
@@ -28,14 +30,14 @@ export async function endMapping({ path, device }: { readonly path: string; read
   }
 }
 
-/** Removes a folder; one with something in it is its user's. */
+/** Removes a folder; one with something in it is its user's, or other runs', and is left to them. */
 export function endFolder(path: string, { run, runtimeDir }: Whose): Fate {
   if (!isThere(path)) return NEVER
-  if (!isOwnPlace(path, run, runtimeDir)) return { gone: false, why: `the folder ${path} is outside of nbtrun's own: remove it if it is not wanted` }
+  if (!isOwnPlace(path, run, runtimeDir))
+    return { gone: false, why: `the folder ${path} is outside of nbtrun's own: remove it if it is not wanted`, forGood: true }
   try {
     if (!isOurs(path)) return NEVER
-    removeEmpty(path)
-    return ENDED
+    return removeEmpty(path) ? ENDED : NEVER
   } catch (thrown) {
     return { gone: false, why: `the folder ${path} cannot be removed (${errnoOf(thrown) ?? 'unknown reason'})` }
   }

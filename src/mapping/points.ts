@@ -135,13 +135,15 @@ function requireApart(path: string, others: readonly string[]): void {
   }
 }
 
-/** Unless something is in it, or it is gone. */
-export function removeEmpty(path: string): void {
+/** Unless something is in it, or it is gone. Whether it was removed. */
+export function removeEmpty(path: string): boolean {
   try {
     rmdirSync(path)
+    return true
   } catch (thrown) {
     const errno = errnoOf(thrown)
     if (errno !== 'ENOENT' && errno !== 'ENOTEMPTY' && errno !== 'EEXIST') throw thrown
+    return false
   }
 }
 

@@ -1,8 +1,8 @@
 import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
-import { type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
+import { type ChooseOptions, type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
 import type { Attach } from '../mapping/fuse/device.ts'
-import { isMapping } from '../mapping/fuse/room-users.ts'
+import { mappingsOf } from '../mapping/fuse/room-users.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
 import type { Mapping, Point } from '../mapping/mapping.ts'
 import { noMapping } from '../mapping/none.ts'
@@ -65,20 +65,13 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
   }
   if (kind === 'drive' || kind === 'unc') throw new TypeError(`the settings let ${kind} through`)
   const killAfterMs = settings['kill-after']
-  const mounts: { readonly path: string; readonly device: string }[] = []
-  const onMount = (path: string, device: string): void => {
-    mounts.push({ path, device })
-    journal.mount(path, device)
-  }
   const only = testedWay(env)
   const embedded = embedding !== undefined
   const blocking = env['NBTRUN_TEST_READ'] === 'blocking'
   const { mapping, refusals } = await scope.acquire<Chosen>('map', 'mapping', {
     open: async signal => {
-      const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, onMount, isBystander, embedded }
-      const chosen = await openMapping(options).catch(async (thrown: unknown) => {
-        const left = await Promise.all(mounts.map(({ path, device }) => isMapping(path, device)))
-        if (!left.includes(true)) journal.mountsGone()
+      const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, isBystander, embedded }
+      const chosen = await openNoted(journal, options).catch((thrown: unknown) => {
         throw record.earlyLoss ?? unanswered ?? thrown
       })
       mapped = true
@@ -97,6 +90,18 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
     points.map(({ path }, i) => ({ point: path, counters: servers[i]!.counters })),
   )
   return mapping
+}
+
+/** Each mount is in the journal before it is made; where that fails, it stays there for as long as there is one. */
+export async function openNoted(journal: Journal, options: ChooseOptions): Promise<Chosen> {
+  for (const { path } of options.points) journal.mount(path)
+  try {
+    return await openMapping(options)
+  } catch (thrown) {
+    const left = await mappingsOf(journal.run).catch(() => undefined)
+    if (left?.length === 0) journal.mountsGone()
+    throw thrown
+  }
 }
 
 /** For tests: the way that NBTRUN_TEST_WAY names, and no other. */

@@ -1,6 +1,7 @@
 import { endFolder, endMapping, type Fate } from '../mapping/leftovers.ts'
 import type { ConnectionLine, Entry, Line } from './journal/entry.ts'
 import { type Asked, fallenOf } from './journal/fallen.ts'
+import { mappingsOf } from '../mapping/fuse/room-users.ts'
 import { held, heldSmb1, namesLeft } from './journal/keeper.ts'
 import { here } from './journal/origin.ts'
 import type { Filed, Place } from './journal/place.ts'
@@ -33,8 +34,11 @@ async function reapHere(place: Place, filed: Filed, { by, env, fallen = new Set(
   const mayHold = (entry: Entry): boolean => held(entry).some(({ id }) => !fallen.has(sessionKey(run, id)))
   const fell = ({ sessions }: Entry): readonly Line[] =>
     sessions.filter(({ id }) => fallen.has(sessionKey(run, id))).map(({ id }) => ({ what: 'no-session', id }))
-  const { folders, mounts, drives, connections } = filed.entry
-  const local = folders.length + mounts.length + drives.length + connections.length + fell(filed.entry).length
+  const { folders, mounts, drives, connections, origin } = filed.entry
+  const sameBoot = origin.boot === here().boot
+  const mapped = sameBoot ? await mappingsOf(run).catch(() => undefined) : []
+  if (mapped === undefined) return undefined // nobody knows what there is
+  const local = folders.length + mounts.length + mapped.length + drives.length + connections.length + fell(filed.entry).length
   if (local === 0 && (mayHold(filed.entry) || elsewhere(filed.entry) > 0)) return undefined
   const claimed = place.claim(filed, by)
   if (claimed === undefined) return undefined
@@ -53,11 +57,12 @@ async function reapHere(place: Place, filed: Filed, { by, env, fallen = new Set(
     const { prefix, letter } = drive
     note(`drive ${letter.toUpperCase()} of ${prefix}`, await endDrive(drive, place, env), { what: 'no-drive', prefix, letter })
   }
-  for (const mount of entry.mounts) note(`mapping ${mount.path}`, await endMapping(mount, whose), { what: 'no-mount', path: mount.path })
+  // also one that the disk had no space for
+  for (const path of new Set([...entry.mounts, ...mapped.map(mount => mount.path)]))
+    note(`mapping ${path}`, await endMapping(path, mapped, whose), { what: 'no-mount', path })
   if (entry.connections.length > 0) {
     const { endConnection } = await import('../mapping/windows/leftovers.ts')
     const { inTurn } = await import('./windows/turn.ts')
-    const sameBoot = entry.origin.boot === here().boot
     for (const { device, remote, made } of entry.connections) {
       const fate = await inTurn(place, async (): Promise<Fate> => {
         const isElsewhere =
@@ -67,14 +72,17 @@ async function reapHere(place: Place, filed: Filed, { by, env, fallen = new Set(
       note(`${device} ${remote}`.trim(), fate, { what: 'no-connection', device, remote })
     }
   }
-  const mapped = left.length > 0
-  // the folder of all runs comes first in an entry, and goes last; what stays is said once, for nobody will do more about it
-  if (!mapped)
-    for (const path of [...entry.folders].reverse()) {
-      note(`folder ${path}`, endFolder(path, whose), { what: 'no-folder', path })
-      lines.push({ what: 'no-folder', path })
-    }
-  place.settle(claimed, lines, !mapped && !mayHold(entry) && elsewhere(entry) === 0)
+  // the folder of all runs comes first in an entry, and goes last; what is not ours to remove is said once
+  let stays = left.length > 0
+  for (const path of [...entry.folders].reverse()) {
+    if (stays) break // what lies deeper is in it for as long as this
+    const fate = endFolder(path, whose)
+    const line = { what: 'no-folder', path } as const
+    note(`folder ${path}`, fate, line)
+    if (!fate.gone && fate.forGood === true) lines.push(line)
+    stays = !fate.gone && fate.forGood !== true
+  }
+  place.settle(claimed, lines, !stays && !mayHold(entry) && elsewhere(entry) === 0)
   return { dead: entry.run, gone, left }
 }
 

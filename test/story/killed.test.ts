@@ -4,7 +4,7 @@ import { before, describe, test } from 'node:test'
 import { within } from '../../src/base/time.ts'
 import { nth, relay } from '../faults/relay.ts'
 import { type Lab, missing, useLab } from '../lab/index.ts'
-import { said, until } from '../lab/journal.ts'
+import { onlyEntry, said, until } from '../lab/journal.ts'
 import { noMapping, nothingLeft, words } from '../lab/nbtrun.ts'
 import { DEAF, FORGOTTEN, processesLike, untilGone } from '../lab/watch.ts'
 
@@ -49,6 +49,12 @@ describe('kill -9 of nbtrun', { skip: noMapping || missing('fuse3'), timeout: 80
         const share = `//${here}/app`
         const run = lab.spawn('client1', words(lab, ['/bin/true'], { as: user === 'root' ? 'alice' : user, share, options }), { user, env })
         await within(60_000, () => between.held, `reaching ${place}`)
+        const sessions = onlyEntry(lab, 'client1', user).filter(({ what }) => what === 'session')
+        assert.deepEqual(
+          sessions.map(line => [line['server'], line['user']]),
+          place === 'negotiating' || place === 'the login, before it has an id' ? [] : [[here, 'alice']],
+          'what the journal has of the session',
+        )
         process.kill(run.pid!, 'SIGKILL')
         await run
         await lab.server().untilSessions(0)

@@ -27,10 +27,25 @@ export async function devicesAt(pid: number, paths: readonly string[]): Promise<
   return paths.map(path => mounts.findLast(mount => mount.path === path)?.device)
 }
 
-/** Whether we see a mapping of nbtrun there, with that device number. */
-export async function isMapping(path: string, device: string): Promise<boolean> {
-  const last = (await mountsOf(process.pid)).findLast(mount => mount.path === path)
-  return last?.device === device && last.type === 'fuse.nbtrun'
+/** Where a run's mapping is mounted, and whether it is what one sees there. */
+export interface Mapped {
+  readonly path: string
+  readonly onTop: boolean
+}
+
+/**
+ * What this user mounted, as we see it, in the run with this id: the kernel says who mounted it, while anybody may write a run's id into a source. Throws where
+ * we cannot know.
+ */
+export async function mappingsOf(runId: string): Promise<readonly Mapped[]> {
+  const mounts = await readMounts('/proc/self').catch((thrown: unknown) => {
+    if (errnoOf(thrown) === 'ENOENT') return [] // another system
+    throw thrown
+  })
+  const uid = `user_id=${process.geteuid?.()}`
+  const isIts = ({ type, source, options }: Mounted): boolean =>
+    type === 'fuse.nbtrun' && source?.endsWith(`@${runId}`) === true && options?.split(',').includes(uid) === true
+  return mounts.filter(isIts).map(mount => ({ path: mount.path, onTop: mounts.findLast(({ path }) => path === mount.path) === mount }))
 }
 
 /** Every process, `except` left out, that sees a mount of this run with one of these device numbers: also from a mount namespace of its own. */
@@ -61,6 +76,8 @@ interface Mounted {
   readonly path: string
   readonly type: string | undefined
   readonly source: string | undefined
+  /** Of the file system. */
+  readonly options: string | undefined
 }
 
 /** None where the process is gone. */
@@ -73,7 +90,7 @@ async function mountsOf(pid: number): Promise<readonly Mounted[]> {
   }
 }
 
-/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the first two behind the dash (type, source). */
+/** proc_pid_mountinfo(5): fields 3 (device) and 5 (where), with \040 and its like for blanks, and the three behind the dash (type, source, options). */
 async function readMounts(folder: string): Promise<readonly Mounted[]> {
   return (await readFile(`${folder}/mountinfo`, 'utf8'))
     .split('\n')
@@ -82,6 +99,7 @@ async function readMounts(folder: string): Promise<readonly Mounted[]> {
       device,
       type: more[more.indexOf('-') + 1],
       source: more[more.indexOf('-') + 2],
+      options: more[more.indexOf('-') + 3],
       path: path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     }))
     .filter(mount => mount.device !== '')

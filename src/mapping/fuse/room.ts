@@ -38,8 +38,6 @@ export interface FuseMappingOptions {
   readonly blocking?: boolean
   /** Should nbtrun be killed, for how long those who use the mapping may still live. */
   readonly killAfterMs: number
-  /** Told of each mount. */
-  readonly onMount?: (path: string, device: string) => void
 }
 
 const WAYS = { root: ROOT, b2: B2, b1: B1 } as const satisfies Record<string, RoomWay>
@@ -52,10 +50,7 @@ const ENTER_MS = 10_000
  * namespace that maps this user to itself) and holds it until the program is inside; from then on the mounts live exactly as long as their last user.
  * Throws MAPPING_FAILED with the cure.
  */
-export async function openRoom(
-  name: RoomWayName,
-  { points, runId, serve, signal, blocking = false, killAfterMs, onMount = () => {} }: FuseMappingOptions,
-): Promise<Mapping> {
+export async function openRoom(name: RoomWayName, { points, runId, serve, signal, blocking = false, killAfterMs }: FuseMappingOptions): Promise<Mapping> {
   signal.throwIfAborted()
   const way: RoomWay = WAYS[name]
   const tools = findTools('a private mapping', ROOM_TOOLS)
@@ -91,7 +86,6 @@ export async function openRoom(
     const numbers = await devicesAt(made.pid, paths)
     const guardian = await guarding
     guardian.watch({ devices: numbers.filter(number => number !== undefined), runId })
-    for (const [index, number] of numbers.entries()) if (number !== undefined) onMount(points[index]!.path, number)
     return new Room(name, plan, helper, made, servers, devices, await mountNamespace(made.pid), numbers, over, guardian)
   } catch (thrown) {
     await Promise.allSettled(servers.map(server => server.close())) // first: the helper may be waiting for an answer

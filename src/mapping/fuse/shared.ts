@@ -45,7 +45,6 @@ export async function openShared({
   runId,
   killAfterMs,
   warn,
-  onMount = () => {},
   isBystander,
   embedded = false,
 }: SharedOptions): Promise<Mapping> {
@@ -74,7 +73,6 @@ export async function openShared({
       const server = serve(await devices.attach(fd), point, false)
       const [device] = await devicesAt(process.pid, [point.path]).catch(() => []) // it is mounted all the same
       mounted.push({ point, server, device })
-      if (device !== undefined) onMount(point.path, device)
       signal.throwIfAborted()
       // Without this first GETATTR the kernel believes the root to be root's. Not by a thread of ours: killed while it waits for us, it could never die,
       // and would hold the mapping and its users with it.

@@ -1,10 +1,10 @@
 import { NbtrunError } from '../../base/errors.ts'
-import { openMapping } from '../../mapping/choose.ts'
 import { fileTimeNow } from '../../mapping/fuse/attributes.ts'
 import { serveFuse } from '../../mapping/fuse/server.ts'
 import { makePoints } from '../../mapping/points.ts'
 import { ATTRIBUTE } from '../../smb/access.ts'
 import type { FileInfo, Files } from '../../smb/files.ts'
+import { openNoted } from '../map.ts'
 import type { Patient } from './patient.ts'
 
 /** How long taking a mapping away may take, ms. */
@@ -33,7 +33,7 @@ export async function tryMapping(kind: 'private' | 'shared', { scope, journal, e
     const [path = ''] = paths
     const { mapping, refusals } = await scope.acquire('host', 'mapping', {
       open: () =>
-        openMapping({
+        openNoted(journal, {
           kind,
           points: [{ files: EMPTY, path, readOnly: true }],
           serve: (attach, { files, readOnly }) => serveFuse({ attach, files, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, readOnly }),
@@ -41,7 +41,6 @@ export async function tryMapping(kind: 'private' | 'shared', { scope, journal, e
           runId: journal.run,
           warn: () => {},
           killAfterMs: settings['kill-after'],
-          onMount: (at, device) => journal.mount(at, device),
         }),
       undo: async taken => {
         await taken.mapping.end()

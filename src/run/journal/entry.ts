@@ -55,8 +55,8 @@ export type Line =
   | { readonly what: 'no-session'; readonly id: string }
   | { readonly what: 'folder'; readonly path: string }
   | { readonly what: 'no-folder'; readonly path: string }
-  /** `device` as in proc_pid_mountinfo(5), `0:57`. */
-  | { readonly what: 'mount'; readonly path: string; readonly device: string }
+  /** Its source has the run's id. */
+  | { readonly what: 'mount'; readonly path: string }
   | { readonly what: 'no-mount'; readonly path: string }
   | Smb1Line
   | { readonly what: 'no-smb1'; readonly server: string; readonly uid: number }
@@ -97,7 +97,7 @@ export interface Head {
 export interface Entry extends Head {
   readonly sessions: readonly SessionLine[]
   readonly folders: readonly string[]
-  readonly mounts: readonly { readonly path: string; readonly device: string }[]
+  readonly mounts: readonly string[]
   readonly connections: readonly ConnectionLine[]
   /** Drives of Wine prefixes. */
   readonly drives: readonly DriveChange[]
@@ -120,7 +120,7 @@ export function parseEntry(text: string): Entry {
     )
   const sessions = new Map<string, SessionLine>()
   const folders = new Set<string>()
-  const mounts = new Map<string, { path: string; device: string }>()
+  const mounts = new Set<string>()
   const connections = new Map<string, ConnectionLine>()
   const drives = new Map<string, DriveChange>()
   const names = new Map<string, NameLine>()
@@ -141,7 +141,7 @@ export function parseEntry(text: string): Entry {
         folders.delete(line.path)
         break
       case 'mount':
-        mounts.set(line.path, { path: line.path, device: line.device })
+        mounts.add(line.path)
         break
       case 'no-mount':
         mounts.delete(line.path)
@@ -173,7 +173,7 @@ export function parseEntry(text: string): Entry {
     }
   }
   const { journal, run, origin, began, shares, program } = first
-  const local = { folders: [...folders], mounts: [...mounts.values()], drives: [...drives.values()], connections: [...connections.values()] }
+  const local = { folders: [...folders], mounts: [...mounts], drives: [...drives.values()], connections: [...connections.values()] }
   const elsewhere = { sessions: [...sessions.values()], smb1: [...smb1.values()], names: [...names.values()] }
   return { journal, run, origin, began, shares, program, ...local, ...elsewhere }
 }
@@ -257,7 +257,7 @@ const LINES: Readonly<Record<Line['what'], Shape>> = {
   'no-session': { id: sessionId },
   folder: { path },
   'no-folder': { path },
-  mount: { path, device: like(/^\d{1,10}:\d{1,10}$/) },
+  mount: { path },
   'no-mount': { path },
   connection: { ...connection, made: value => typeof value === 'boolean' },
   'no-connection': connection,

@@ -128,8 +128,8 @@ export class Journal {
     this.#giveAll('folder')
   }
 
-  mount(path: string, device: string): void {
-    this.#take({ what: 'mount', path, device }, `mount ${path}`)
+  mount(path: string): void {
+    this.#take({ what: 'mount', path }, `mount ${path}`)
   }
 
   mountsGone(): void {

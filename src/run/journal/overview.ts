@@ -57,7 +57,7 @@ function knownOf({ name, entry, verdict }: Filed): Known {
       until: isoOf(at + FORGOTTEN_MS),
     })),
     smb1: (verdict.state === 'dead' ? heldSmb1(entry) : entry.smb1).map(({ server, user, domain, uid }) => ({ server, user: accountOf(user, domain), uid })),
-    mounts: mounts.map(({ path }) => path),
+    mounts,
     connections: connections.map(({ device, remote }) => `${device} ${remote}`.trim()),
     drives: drives.map(({ prefix, letter }) => `${letter.toUpperCase()} of ${prefix}`),
     folders,

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -30,6 +32,7 @@ import { known } from '../../../src/run/journal/overview.ts'
 import { Place } from '../../../src/run/journal/place.ts'
 import type { Connection } from '../../../src/smb/resources.ts'
 import { connectionsOf, fallenHere, reapPlace } from '../../../src/run/reap.ts'
+import { cannotMount } from '../mapping/fuse/mounted.ts'
 
 let base: string
 let env: { XDG_STATE_HOME: string; XDG_RUNTIME_DIR: string }
@@ -190,6 +193,98 @@ test('a run that has something in its folder keeps it', async () => {
   dead('0000000b', [{ what: 'folder', path: folder }])
   await reap()
   assert.ok(existsSync(join(folder, 'precious')))
+})
+
+/** Mounts as a run of that id would, and dies. */
+function deadMount(path: string, run: string, uid = 0): void {
+  const fd = openSync('/dev/fuse', 'r+')
+  const options = `fd=3,rootmode=40000,user_id=${uid},group_id=0`
+  execFileSync('/usr/bin/mount', ['-i', '-c', '-t', 'fuse.nbtrun', '-o', options, '--', `//srv/app@${run}`, path], {
+    stdio: ['ignore', 'ignore', 'inherit', fd],
+  })
+  closeSync(fd)
+}
+const mountedBelow = (folder: string): readonly string[] => {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  return lines.map(line => line.split(' ')[4] ?? '').filter(path => path.startsWith(folder))
+}
+
+test('what a dead run mounted is known by its id, whatever its entry says of it; no other mount is touched', { skip: cannotMount }, async () => {
+  const home = join(env.XDG_RUNTIME_DIR, 'nbtrun')
+  const [own, foreign, fake, living, outside] = [...['0000000b', '0000000b-2', '0000000b-3', '0000000d'].map(name => join(home, name)), join(base, 'mine')]
+  for (const path of [own!, foreign!, fake!, living!, outside!]) mkdirSync(path, { recursive: true, mode: 0o700 })
+  try {
+    deadMount(own!, '0000000b')
+    deadMount(foreign!, '0000000c')
+    deadMount(fake!, '0000000b', 1000) // another user's, who knows the id
+    deadMount(living!, '0000000d')
+    deadMount(outside!, '0000000b')
+    const thisBoot = { boot: here().boot, start: '1' }
+    const folders = [home, own!].map(path => ({ what: 'folder', path }))
+    const journal = open('0000000d')
+    for (const path of [home, living!]) journal.folder(path)
+    dead('0000000b', [...folders, { what: 'mount', path: foreign }, { what: 'mount', path: fake }, { what: 'mount', path: living }])
+    assert.deepEqual(
+      (await reap()).map(({ gone }) => gone),
+      [[]],
+      'of an earlier boot: it has no mount any more',
+    )
+    assert.equal(mountedBelow(base).length, 5)
+
+    dead('0000000b', [...folders, { what: 'mount', path: foreign }, { what: 'mount', path: fake }, { what: 'mount', path: living }], thisBoot)
+    const [reaped] = await reap()
+    assert.deepEqual(reaped, {
+      dead: '0000000b',
+      gone: [`mapping ${own}`],
+      left: [`the mapping at ${outside} is outside of nbtrun's own folders: umount it`],
+    })
+    assert.deepEqual(mountedBelow(base), [foreign, fake, living, outside])
+    execFileSync('/usr/bin/umount', ['-l', outside!])
+    assert.deepEqual((await reap())[0]?.gone, [`folder ${own}`])
+    assert.deepEqual([existsSync(own!), files()], [false, ['0000000d']])
+  } finally {
+    for (const path of mountedBelow(base)) execFileSync('/usr/bin/umount', ['-l', path])
+  }
+})
+
+test('a folder that cannot be removed stays in the entry, and those above it; so does a mapping with something mounted over it', {
+  skip: cannotMount,
+}, async () => {
+  const home = join(env.XDG_RUNTIME_DIR, 'nbtrun')
+  const folder = join(home, '0000000b')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const over = (): void => void execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'mode=700', 'over', folder])
+  try {
+    deadMount(folder, '0000000b')
+    over()
+    dead(
+      '0000000b',
+      [home, folder].map(path => ({ what: 'folder', path })),
+      { boot: here().boot, start: '1' },
+    )
+    const held = (): readonly string[] => parseEntry(readFileSync(place().file('0000000b'), 'utf8')).folders
+    for (const time of ['once', 'again']) {
+      assert.deepEqual((await reap())[0]?.left, [`something else is mounted over the mapping at ${folder}: umount it first`], time)
+      assert.deepEqual(
+        [held(), mountedBelow(base)],
+        [
+          [home, folder],
+          [folder, folder],
+        ],
+        time,
+      )
+    }
+    execFileSync('/usr/bin/umount', ['--', folder])
+    execFileSync('/usr/bin/umount', ['-l', '--', folder])
+    over()
+    assert.deepEqual(await reap(), [{ dead: '0000000b', gone: [], left: [`the folder ${folder} cannot be removed (EBUSY)`] }])
+    assert.deepEqual(held(), [home, folder])
+    execFileSync('/usr/bin/umount', ['--', folder])
+    assert.deepEqual(await reap(), [{ dead: '0000000b', gone: [`folder ${folder}`, `folder ${home}`], left: [] }])
+    assert.deepEqual([existsSync(home), files()], [false, []])
+  } finally {
+    for (const path of mountedBelow(base)) execFileSync('/usr/bin/umount', ['-l', '--', path])
+  }
 })
 
 test('what is no proper entry is listed with the reason, and stays', async () => {
