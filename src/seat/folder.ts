@@ -7,8 +7,8 @@ import { isOwnFolder, theGround } from './ground.ts'
 const TICKET = /^(\d{1,15})-[0-9a-f]{8}$/
 
 /**
- * Where those of this user and machine queue who want the same share of the same server: in $XDG_RUNTIME_DIR/nbtrun, or else in a folder among the temporary
- * files; on Windows in %LOCALAPPDATA%.
+ * Where those of this user and machine queue who want the same share of the same server: in $XDG_RUNTIME_DIR/nbtrun, in /run/user/UID/nbtrun where that is not
+ * set, or else in a folder among the temporary files; on Windows in %LOCALAPPDATA%.
  */
 export function queueFolders(server: string, share: string, runtimeDir: string | undefined): string[] {
   const name = `seats-${createHash('sha256').update(`${server}/${share}`.toLowerCase()).digest('hex').slice(0, 12)}`

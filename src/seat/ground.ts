@@ -18,12 +18,16 @@ export interface Ground {
   isFolderGoing(errno: string | undefined): boolean
 }
 
-/** A socket is a file. sockaddr_un has room for so many bytes of a path, unix(7), less a name in the folder. */
+/**
+ * A socket is a file. sockaddr_un has room for so many bytes of a path, unix(7), less a name in the folder. Who comes by cron has no $XDG_RUNTIME_DIR, and who
+ * comes by su may have that of somebody else: they are to stand in the line of their user all the same.
+ */
 const SOCKETS: Ground = {
-  bases: runtimeDir => [
-    ...(runtimeDir !== undefined && isAbsolute(runtimeDir) ? [join(runtimeDir, 'nbtrun')] : []),
-    join(tmpdir(), `nbtrun-${process.getuid?.() ?? 0}`),
-  ],
+  bases: runtimeDir => {
+    const uid = process.getuid?.() ?? 0
+    const own = [runtimeDir, `/run/user/${uid}`].find(folder => folder !== undefined && isAbsolute(folder) && isOwnFolder(folder))
+    return [...(own === undefined ? [] : [join(own, 'nbtrun')]), join(tmpdir(), `nbtrun-${uid}`)]
+  },
   longestFolder: 107 - 25,
   isOwn: ({ uid, mode }) => uid === process.getuid?.() && (mode & 0o022) === 0,
   listen: hear,

@@ -246,6 +246,27 @@ describe('waiting for a seat', { skip: noLab, timeout: 800_000 }, () => {
     await nothingLeft(lab)
   })
 
+  test('those of one user stand in one line, with $XDG_RUNTIME_DIR, without it, and with the one that su left of another user', async () => {
+    // no /run/user on this machine is touched: a file system of this client's own covers it
+    const cover = 'at=/run; [ ! -d /run/user ] || at=/run/user; mount -t tmpfs -o mode=755,size=1m lab $at; mkdir -p /run/user/2001; echo $at'
+    const { stdout: covered } = await lab.run('client1', ['sh', '-c', `${cover}; chown 2001:2001 /run/user/2001; chmod 700 /run/user/2001`], { user: 'root' })
+    const { release } = await hold()
+    const line = [undefined, '/run/user/2001', '', join(lab.host('client1').folder, 'run', 'bob')]
+    const runs: Promise<unknown>[] = []
+    const order: number[] = []
+    for (const [i, XDG_RUNTIME_DIR] of line.entries()) {
+      const { run, until } = wait(`mixed-${i}`, ['--wait', '4m'], { user: 'alice', as: 'alice', env: { XDG_RUNTIME_DIR } })
+      await until(({ place }) => place === i + 1)
+      runs.push(run.then(({ exitCode }) => order.push(exitCode === 0 ? i : -1)))
+    }
+    await release()
+    await Promise.all(runs)
+    assert.deepEqual(order, [0, 1, 2, 3])
+    assert.deepEqual((await lab.run('client1', ['ls', '-A', '/run/user/2001'], { user: 'root' })).stdout, '')
+    await lab.run('client1', ['umount', covered.trim()], { user: 'root' })
+    await nothingLeft(lab)
+  })
+
   test('runs that want two shares, named in either order, do not wait for each other without end', { timeout: 280_000 }, async () => {
     const { release } = await hold()
     const shares = ['//srv/cad', '//srv/seats', '//srv/cad', '//srv/seats']

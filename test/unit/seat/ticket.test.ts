@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { isPrivate, makePrivate, queueFolders, ticketsIn } from '../../../src/seat/folder.ts'
+import { isOwnFolder } from '../../../src/seat/ground.ts'
 import { tellFree } from '../../../src/seat/free.ts'
 import { sweepLines } from '../../../src/seat/sweep.ts'
 import { Ticket } from '../../../src/seat/ticket.ts'
@@ -150,12 +151,20 @@ test('a folder that others may write to, of another kind, or out of reach is no 
   rmSync(folder())
 })
 
-test('names of server and share are told apart whatever their case, and no path is too long for a socket', () => {
+test('names of server and share are told apart whatever their case, no path is too long for a socket, and a runtime folder is the own one', () => {
   const line = (server: string, share: string): string | undefined => queueFolders(server, share, '/run/user/1')[0]
   assert.equal(line('SRV', 'Cad'), line('srv', 'cad'))
   assert.notEqual(line('srv', 'cad'), line('srv', 'app'))
-  assert.equal(queueFolders('srv', 'cad', `/${'x'.repeat(90)}`).length, 1)
-  for (const runtime of [undefined, '', 'relative']) assert.equal(queueFolders('srv', 'cad', runtime).length, 1)
+  assert.notEqual(line('srv', 'cad'), line('srv.lab', 'cad')) // as it is written: who knows whether that is the same server
+  const [long, open] = [join(base, 'x'.repeat(80)), join(base, 'open')]
+  for (const each of [long, open]) mkdirSync(each)
+  chmodSync(open, 0o777)
+  assert.equal(queueFolders('srv', 'cad', long).length, 1)
+  const [inBase = '', temporary = ''] = queueFolders('srv', 'cad', base)
+  assert.equal(dirname(inBase), join(base, 'nbtrun'))
+  const ofUser = `/run/user/${process.getuid?.()}`
+  const without = [...(isOwnFolder(ofUser) ? [join(ofUser, 'nbtrun', basename(inBase))] : []), temporary]
+  for (const runtime of [undefined, '', 'relative', open, join(base, 'missing')]) assert.deepEqual(queueFolders('srv', 'cad', runtime), without)
 })
 
 test('a sweep takes away the tickets of the dead, and folders in which nobody stands; the living keep their place and hear nothing of it', async () => {
