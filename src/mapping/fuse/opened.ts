@@ -57,7 +57,6 @@ export async function describe(pid: number, points: readonly string[]): Promise<
 }
 
 /** Of its program, for people. */
-
 async function nameOf(pid: number): Promise<string | undefined> {
   return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() || undefined
 }
