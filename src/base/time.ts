@@ -73,6 +73,12 @@ export class Awake {
     if (since <= STOPPED_MS) this.#sum += since
     return this.#sum
   }
+
+  /** Looks by itself from now on, for who is kept by something else between two looks. Returns what ends that. */
+  watch(): () => void {
+    const looking = setInterval(() => this.ms, LOOK_MS)
+    return () => clearInterval(looking)
+  }
 }
 
 const LOOK_MS = 500

@@ -14,6 +14,8 @@ export interface CloserOptions {
   readonly env: Env
   /** The command; undefined where there is none. */
   readonly wine: () => Promise<string | undefined>
+  /** Whether a process was started for the asking alone. */
+  readonly isOurs: (pid: number) => Promise<boolean>
   /** Those that may be asked. */
   readonly users: () => Promise<readonly number[]>
   /** Aborts when none of them is left. */
@@ -57,7 +59,7 @@ export class WindowCloser {
 
   /** Whether it was told. */
   async #close(pid: number): Promise<boolean> {
-    const { prefix, env, wine, users } = this.#options
+    const { prefix, env, wine, users, isOurs } = this.#options
     const image = await imageOf(pid)
     const word = await wine()
     const server = await wineserverOf(prefix)
@@ -67,7 +69,8 @@ export class WindowCloser {
       await closeWindows(word, image, prefix, env, signal)
     } finally {
       // it went meanwhile, and Wine started another one for this alone
-      await endIdleServer(prefix, async pid => pid !== server, (await wineserverOf(prefix)) === server ? AbortSignal.abort() : AbortSignal.timeout(CLOSE_MS))
+      const present = await wineserverOf(prefix)
+      if (present !== server && (present === undefined || (await isOurs(present)))) await endIdleServer(prefix, isOurs, AbortSignal.timeout(CLOSE_MS))
     }
     return true
   }
@@ -95,12 +98,18 @@ const MOST_COMM = 15
 
 /** Windows closes by name: so nobody else in that prefix may have it. */
 async function areAllOurs(image: string, prefix: string, users: readonly number[]): Promise<boolean> {
-  const start = Buffer.from(image).subarray(0, MOST_COMM).toString().toLowerCase()
   for (const pid of (await readdir('/proc')).map(Number)) {
-    if (!Number.isInteger(pid) || users.includes(pid) || (await nameOf(pid)).toLowerCase() !== start) continue
-    if ((await roleOf(pid)) === 'program' && (await isSameFolder(await prefixOf(pid), prefix))) return false
+    if (!Number.isInteger(pid) || users.includes(pid) || (await roleOf(pid)) !== 'program') continue
+    if ((await isNamed(pid, image.toLowerCase())) && (await isSameFolder(await prefixOf(pid), prefix))) return false
   }
   return true
+}
+
+/** By the first of its words, which need not be its file's name, or by a file that it has loaded. */
+async function isNamed(pid: number, image: string): Promise<boolean> {
+  const start = Buffer.from(image).subarray(0, MOST_COMM).toString()
+  if ((await nameOf(pid)).toLowerCase() === start) return true
+  return (await mapsOf(pid)).split('\n').some(line => basename(line).toLowerCase() === image)
 }
 
 /** proc_pid_maps(5) */
