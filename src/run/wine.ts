@@ -8,7 +8,7 @@ import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverO
 import { makePrefix, noWine } from '../app/wine/tools.ts'
 import { mayHaveWindows, WindowCloser } from '../app/wine/windows.ts'
 import type { Scope } from '../base/scope.ts'
-import { now } from '../base/time.ts'
+import { limited, now } from '../base/time.ts'
 import { hasToolMark, toolMark } from '../base/tools.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
@@ -142,7 +142,10 @@ export class WineSide {
 
   /** Ends the services of a wineserver that was made to end. */
   async #endServices(signal: AbortSignal): Promise<void> {
-    if (this.#serverEnded) await endIdleServer(this.prefix, async () => false, AbortSignal.any([signal, AbortSignal.timeout(LET_GO_MS)]))
+    if (!this.#serverEnded) return
+    const limit = limited(signal, LET_GO_MS)
+    await endIdleServer(this.prefix, async () => false, limit.signal)
+    limit.lift()
   }
 
   #closerFor(mapping: Mapping): WindowCloser {

@@ -37,7 +37,6 @@ describe('where a wineserver runs already, other people’s programs keep their 
   const closed = { ours: ['ready', 'wm-close'], exit: 7 } as const
   const cases: readonly Case[] = [
     { what: 'ours is asked by Ctrl-C alone, where another one has its name', other: 'closes.exe', user: 'root', ...named },
-    { what: 'and where that was called without its ending', other: 'closes', user: 'root', ...named },
     { what: 'ours is asked to close its window, where another one has another name', other: 'other.exe', user: 'root', ...closed },
     { what: 'ours is asked by Ctrl-C alone, where another one has its name, as an ordinary user', other: 'closes.exe', user: 'alice', ...named },
     { what: 'ours is asked to close its window, where another one has another name, as an ordinary user', other: 'other.exe', user: 'alice', ...closed },

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startOf } from '../../base/living.ts'
-import { pause } from '../../base/time.ts'
+import { limited, pause } from '../../base/time.ts'
 import type { Env } from './prefix.ts'
 import { endIdleServer, isSameFolder, nameOf, prefixOf, roleOf, wineserverOf } from './server.ts'
 import { closeWindows } from './tools.ts'
@@ -57,22 +57,35 @@ export class WindowCloser {
     if (!gone.aborted && began !== undefined && (await startOf(pid)) === began) process.kill(pid, 'SIGINT')
   }
 
+  /** False where it took too long. */
+  async #tell(wine: string, image: string): Promise<boolean> {
+    const { prefix, env } = this.#options
+    const limit = limited(this.#gone, CLOSE_MS)
+    try {
+      await closeWindows(wine, image, prefix, env, limit.signal)
+      return true
+    } catch (thrown) {
+      if (limit.signal.aborted && !this.#gone.aborted) return false
+      throw thrown
+    } finally {
+      limit.lift()
+    }
+  }
+
   /** Whether it was told. */
   async #close(pid: number): Promise<boolean> {
-    const { prefix, env, wine, users, isOurs } = this.#options
+    const { prefix, wine, users, isOurs } = this.#options
     const image = await imageOf(pid)
     const word = await wine()
     const server = await wineserverOf(prefix)
     if (image === undefined || word === undefined || server === undefined || !(await areAllOurs(image, prefix, await users()))) return false
-    const signal = AbortSignal.any([this.#gone, AbortSignal.timeout(CLOSE_MS)])
     try {
-      await closeWindows(word, image, prefix, env, signal)
+      return (await this.#tell(word, image)) || (await this.#tell(word, image)) // Wine that was just starting may have kept it waiting
     } finally {
       // it went meanwhile, and Wine started another one for this alone
       const present = await wineserverOf(prefix)
       if (present !== server && (present === undefined || (await isOurs(present)))) await endIdleServer(prefix, isOurs, AbortSignal.timeout(CLOSE_MS))
     }
-    return true
   }
 }
 
