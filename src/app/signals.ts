@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 
 /** SIGBREAK is Windows' Ctrl-Break, which other systems do not have. */
@@ -87,6 +88,16 @@ export function inForeground(): boolean {
   } catch {
     return process.stdin.isTTY || process.stderr.isTTY
   }
+}
+
+/** Whether a process is in our process group, which has a key of the terminal when we have it. proc_pid_stat(5), field 5. */
+export async function isOfOurGroup(pid: number): Promise<boolean> {
+  const [theirs, ours] = await Promise.all([pid, process.pid].map(each => readFile(`/proc/${each}/stat`, 'latin1').then(groupIn, () => undefined)))
+  return theirs !== undefined && theirs === ours
+}
+
+function groupIn(stat: string): string | undefined {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]
 }
 
 /** The exit code that stands for a signal. */

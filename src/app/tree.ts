@@ -1,10 +1,11 @@
 import { errnoOf } from '../base/errors.ts'
 import { Awake, pause } from '../base/time.ts'
 
-/** By which signals a process is asked to end, and made to. None: it goes by itself with the others. */
+/** By which signals a process is asked to end, and made to. None: it goes by itself with the others, or was asked another way. */
 export interface Manner {
-  ask(pid: number): Promise<NodeJS.Signals | undefined>
-  end(pid: number): Promise<NodeJS.Signals>
+  /** `heard`: those of our process group had a Ctrl-C from the terminal. */
+  ask(pid: number, heard: boolean): Promise<NodeJS.Signals | undefined>
+  end(pid: number): Promise<NodeJS.Signals | undefined>
 }
 
 const PLAIN: Manner = { ask: async () => 'SIGTERM', end: async () => 'SIGKILL' }
@@ -16,12 +17,15 @@ export interface EndOptions {
   readonly kill?: boolean
   /** TERM and KILL unless told. */
   readonly manner?: Manner | undefined
+  /** A Ctrl-C of the terminal is why they are asked. */
+  readonly heard?: boolean
   /** Ends the waiting, not the users. */
   readonly signal?: AbortSignal
 }
 
-/** A process that KILL did not end within this is stuck in the kernel. */
+/** A process that KILL did not end within this, nor within so many looks, is stuck in the kernel. */
 const STUCK_MS = 2000
+const STUCK_LOOKS = 3
 
 /**
  * Ends all users of a mapping: TERM to each, again to those that appear meanwhile, and KILL to all after `killAfterMs`, until there is none.
@@ -29,27 +33,35 @@ const STUCK_MS = 2000
  */
 export async function endUsers(
   users: () => readonly number[] | Promise<readonly number[]>,
-  { killAfterMs, kill = false, manner = PLAIN, signal }: EndOptions,
+  { killAfterMs, kill = false, manner = PLAIN, heard = false, signal }: EndOptions,
 ): Promise<readonly number[]> {
   const told = new Set<number>()
   const clock = new Awake()
   const killAt = kill ? 0 : killAfterMs
-  let left = await users()
-  for (let wait = 5, at = clock.ms; left.length > 0 && at < killAt + STUCK_MS; wait = Math.min(100, wait * 1.5), at = clock.ms) {
-    if (signal?.aborted === true) return left
-    const killing = at >= killAt
-    for (const pid of left) {
-      const asked = told.has(pid)
-      told.add(pid)
-      const by = killing ? await manner.end(pid) : asked ? undefined : await manner.ask(pid)
-      if (by === undefined) continue
-      send(pid, by)
-      send(pid, 'SIGCONT') // one that is stopped would not hear it
+  const unwatch = clock.watch() // a look at the users takes a while where the machine is busy
+  try {
+    let left = await users()
+    let killed = { at: Infinity, looks: 0 }
+    const isStuck = (at: number): boolean => at >= killed.at + STUCK_MS && killed.looks >= STUCK_LOOKS
+    for (let wait = 5, at = clock.ms; left.length > 0 && !isStuck(at); wait = Math.min(100, wait * 1.5), at = clock.ms) {
+      if (signal?.aborted === true) return left
+      const killing = at >= killAt
+      if (killing) killed = { at: Math.min(killed.at, at), looks: killed.looks + 1 }
+      for (const pid of left) {
+        const asked = told.has(pid)
+        told.add(pid)
+        const by = killing ? await manner.end(pid) : asked ? undefined : await manner.ask(pid, heard)
+        if (by === undefined) continue
+        send(pid, by)
+        send(pid, 'SIGCONT') // one that is stopped would not hear it
+      }
+      await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - at)), signal)
+      left = await users()
     }
-    await pause(killing ? wait : Math.min(wait, Math.max(1, killAt - at)), signal)
-    left = await users()
+    return left
+  } finally {
+    unwatch()
   }
-  return left
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

@@ -60,6 +60,23 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
+/**
+ * A signal that aborts with another one, or after `ms`. `AbortSignal.any` is none: Node 20 forgets an `AbortSignal.timeout` in it that nobody else holds.
+ * `lift` takes the limit back.
+ */
+export function limited(signal: AbortSignal, ms: number): { readonly signal: AbortSignal; readonly lift: () => void } {
+  const over = new AbortController()
+  const end = (): void => over.abort()
+  const disarm = timer(ms, end)
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end, { once: true })
+  const lift = (): void => {
+    disarm()
+    signal.removeEventListener('abort', end)
+  }
+  return { signal: over.signal, lift }
+}
+
 /** Counts the time in which this process ran. It tells a stop (Ctrl-Z, a suspended machine) by a look that comes much later than the one before, so look often. */
 export class Awake {
   #sum = 0
@@ -72,6 +89,12 @@ export class Awake {
     this.#last = at
     if (since <= STOPPED_MS) this.#sum += since
     return this.#sum
+  }
+
+  /** Looks by itself from now on, for who is kept by something else between two looks. Returns what ends that. */
+  watch(): () => void {
+    const looking = setInterval(() => this.ms, LOOK_MS)
+    return () => clearInterval(looking)
   }
 }
 

@@ -18,8 +18,8 @@ const PF_KTHREAD = 0x200000
 
 /** Where a kernel lets orphans become our children. */
 export interface Subreaper {
-  /** Children of ours that are not the program's: Node waits for them. */
-  isOurs(pid: number): boolean
+  /** A child of ours that is not the program's: started by us, or by a tool of ours. */
+  isOurs(pid: number): Promise<boolean>
   /** Buries a zombie that is nobody else's to bury. */
   bury(pid: number): void
 }
@@ -113,8 +113,11 @@ export class Followers {
 
   async #lookNow(thorough: boolean): Promise<boolean> {
     const died = await this.#follow()
-    if (thorough) await this.#search(1)
-    else if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
+    if (thorough) {
+      await this.#search(1)
+      return true // who asks for this asks who they are, too
+    }
+    if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
     return died || (await this.#users()).length > 0
   }
 
@@ -141,7 +144,7 @@ export class Followers {
   async #adopt(subreaper: Subreaper): Promise<boolean> {
     const zombies = new Set<number>()
     for (const pid of await childrenOf(process.pid)) {
-      if (pid === this.#program || subreaper.isOurs(pid)) continue
+      if (pid === this.#program || this.#members.has(pid) || (await subreaper.isOurs(pid))) continue
       if (await this.#add(pid)) continue
       if (this.#zombies.has(pid)) subreaper.bury(pid)
       else zombies.add(pid)

@@ -1,4 +1,4 @@
-import { codeOf, decide, type Policy, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
+import { codeOf, decide, inForeground, type Policy, watchAbort, watchSignals, type RunSignal, type SignalWatch } from '../app/signals.ts'
 import type { Exit, Program } from '../app/start.ts'
 import { endUsers, type Manner, signalTree } from '../app/tree.ts'
 import { NbtrunError } from '../base/errors.ts'
@@ -95,7 +95,7 @@ export class Control {
   async end(kill: boolean, heard = false): Promise<void> {
     if (this.#mapping?.endUsers !== undefined) return this.#endBySystem(this.#mapping, kill, heard)
     const users = async (): Promise<readonly number[]> => (await this.#mapping?.users()) ?? []
-    if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner })
+    if ((await users()).length > 0) await endUsers(users, { killAfterMs: this.#killAfterMs, kill, manner: this.#manner, heard: heard && inForeground() })
     else if (this.#program !== undefined && !this.#gone) await this.#endTree(this.#program, kill)
   }
 

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isOfOurGroup } from '../app/signals.ts'
 import type { Manner } from '../app/tree.ts'
 import { driveName, type DriveChange, giveDriveBack, type OtherDrives, takeDrive, type WineTool } from '../app/wine/drive.ts'
 import { fromWindows, type SeenDrive, toWindows } from '../app/wine/paths.ts'
@@ -7,7 +8,8 @@ import { endIdleServer, isWines, MANNER, seesMapping, serverOutside, wineserverO
 import { makePrefix, noWine } from '../app/wine/tools.ts'
 import { mayHaveWindows, WindowCloser } from '../app/wine/windows.ts'
 import type { Scope } from '../base/scope.ts'
-import { now } from '../base/time.ts'
+import { limited, now } from '../base/time.ts'
+import { hasToolMark, toolMark } from '../base/tools.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Settings } from '../profile/settings.ts'
 import { type Share, uncOf, uncParts } from '../profile/share.ts'
@@ -19,6 +21,9 @@ import type { Record } from './record.ts'
 /** Giving a drive back may have to ask a running wineserver; half of the time that there is for the teardown is left for the others, ms. */
 const undoMs = (teardownMs: number): number => teardownMs / 2
 
+/** Until a wineserver has closed what those had open who are dead, ms. */
+const LET_GO_MS = 1000
+
 export interface WineOptions {
   readonly settings: Settings
   readonly io: RunIo
@@ -29,12 +34,16 @@ export interface WineOptions {
 /** The Wine side of a run: which mapping its wineserver can see, and the drives that the shares are in its prefix. */
 export class WineSide {
   readonly prefix: string
-  readonly manner: Manner = { ask: pid => this.#ask(pid), end: pid => MANNER.end(pid) }
+  readonly manner: Manner = { ask: (pid, heard) => this.#ask(pid, heard), end: pid => this.#end(pid) }
   readonly isBystander = isWines
   readonly #options: WineOptions
   readonly #env: RunIo['env']
   #drives: readonly SeenDrive[] | undefined
   #closer: WindowCloser | undefined
+  #shared = false
+  /** When a wineserver that still has files of the mapping open is ended. */
+  #serverEndsAt: number | undefined
+  #serverEnded = false
 
   constructor(options: WineOptions) {
     const { settings, io } = options
@@ -58,10 +67,11 @@ export class WineSide {
 
   /** Makes every share a network drive of the prefix, which is made where there is none; once. */
   async take(scope: Scope, mapping: Mapping, wants: string, signal: AbortSignal): Promise<void> {
-    if (mapping.kind === 'private') this.#closer ??= this.#closerFor(mapping) // what asks is outside, and so nobody to wait for
+    this.#shared = mapping.kind === 'shared'
+    if (mapping.kind !== 'none') this.#closer ??= this.#closerFor(mapping) // what asks is nobody to wait for: outside, or known by its mark
     if (this.#drives !== undefined || mapping.kind === 'none') return
     const { settings, record } = this.#options
-    const tool = await wineTool(this.#env)
+    const tool = await this.#tool()
     if (tool.wine === undefined) throw noWine(wants)
     await this.#requireSeen(mapping)
     await this.#requirePrefix(scope, tool.wine, signal)
@@ -100,12 +110,42 @@ export class WineSide {
     void endIdleServer(this.prefix, async pid => (await mapping.users()).includes(pid), signal).catch(() => {})
   }
 
-  /** A program of windows is asked to close them, and for that Wine has to start: nobody waits for it. */
-  async #ask(pid: number): Promise<NodeJS.Signals | undefined> {
-    const by = await MANNER.ask(pid)
-    if (by !== 'SIGINT' || this.#closer === undefined || !(await mayHaveWindows(pid))) return by
-    this.#closer.ask(pid)
+  /** A program of windows is asked to close them, and for that Wine has to start: nobody waits for it. One that had the Ctrl-C itself gets no second one for it. */
+  async #ask(pid: number, heard: boolean): Promise<NodeJS.Signals | undefined> {
+    const by = await MANNER.ask(pid, heard)
+    if (by !== 'SIGINT') return by
+    if (this.#closer !== undefined && (await mayHaveWindows(pid))) this.#closer.ask(pid)
+    else if (!heard || !(await isOfOurGroup(pid))) return by
     return undefined
+  }
+
+  /** What we start of Wine's tells by its environment that it is no part of the program. */
+  get #toolEnv(): RunIo['env'] {
+    return { ...this.#env, ...toolMark(this.#options.journal.run) }
+  }
+
+  #tool(): Promise<WineTool> {
+    return wineTool(this.#toolEnv)
+  }
+
+  /**
+   * In a shared mapping the wineserver is nobody to end: it closes what the dead had open, and ends its services with itself. Where it does not close it, it is
+   * made to end, and what it leaves behind is ended when the drives are given back.
+   */
+  async #end(pid: number): Promise<NodeJS.Signals | undefined> {
+    const by = await MANNER.end(pid)
+    if (!this.#shared || by !== 'SIGTERM') return by
+    this.#serverEndsAt ??= now() + LET_GO_MS
+    this.#serverEnded ||= now() >= this.#serverEndsAt
+    return this.#serverEnded ? by : undefined
+  }
+
+  /** Ends the services of a wineserver that was made to end. */
+  async #endServices(signal: AbortSignal): Promise<void> {
+    if (!this.#serverEnded) return
+    const limit = limited(signal, LET_GO_MS)
+    await endIdleServer(this.prefix, async () => false, limit.signal)
+    limit.lift()
   }
 
   #closerFor(mapping: Mapping): WindowCloser {
@@ -113,8 +153,9 @@ export class WineSide {
     void mapping.unused.then(() => gone.abort())
     return new WindowCloser({
       prefix: this.prefix,
-      env: this.#env,
-      wine: async () => (await wineTool(this.#env)).wine,
+      env: this.#toolEnv,
+      wine: async () => (await this.#tool()).wine,
+      isOurs: pid => hasToolMark(pid, this.#options.journal.run),
       users: () => mapping.users(),
       gone: gone.signal,
       answerMs: this.#options.settings['kill-after'] / 2,
@@ -144,7 +185,7 @@ export class WineSide {
     const { record } = this.#options
     record.tell({ type: 'progress', doing: `having Wine make the prefix ${this.prefix}` })
     const began = now()
-    await makePrefix(wine, this.prefix, this.#env, signal)
+    await makePrefix(wine, this.prefix, this.#toolEnv, signal)
     scope.note('map', 'Wine prefix', undefined, { ms: now() - began }) // it is the user's from now on, as any that Wine makes
     record.tell({ type: 'progress' })
   }
@@ -154,6 +195,7 @@ export class WineSide {
     const others = (): OtherDrives => drivesOf(journal.others(), this.prefix)
     const giveBack = async (change: DriveChange, signal: AbortSignal): Promise<void> => {
       await this.#closer?.leave()
+      await this.#endServices(signal)
       await giveDriveBack(change, others, tool, signal)
       journal.driveGone(change)
     }

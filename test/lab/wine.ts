@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Options, ResultPromise } from 'execa'
 import { driveType } from '../../src/app/wine/registry.ts'
+import { pause } from '../../src/base/time.ts'
 import { cell } from './cell.ts'
-import { missing } from './index.ts'
-import { noMapping } from './nbtrun.ts'
+import { type Lab, missing, setUpWine } from './index.ts'
+import { here, noMapping } from './nbtrun.ts'
+import { UIDS } from './users.ts'
 
 /** Why no Windows program can be run from a mapping here, or false. */
 export const noWine = noMapping || missing('wine', 'mingw') || (cell.way !== undefined && 'Wine is no part of the matrix')
@@ -15,6 +17,24 @@ export function stateOf(prefix: string): object {
   const system = readFileSync(join(prefix, 'system.reg'), 'latin1')
   const types = Array.from('abcdefghijklmnopqrstuvwxyz', letter => driveType(system, `${letter}:`))
   return { links: linksIn(join(prefix, 'dosdevices')), types, key: system.includes('[Software\\\\Wine\\\\Drives]') }
+}
+
+/** A prefix with windows that nobody sees; returns its environment. */
+export async function unseenPrefix(lab: Lab, user: 'root' | 'alice'): Promise<Record<string, string>> {
+  const variables = await setUpWine(here(lab, 'prefix', { user }), user === 'root' ? 0 : UIDS[user])
+  appendFileSync(here(lab, 'prefix/user.reg', { user }), '\n[Software\\\\Wine\\\\Drivers] 1700000000\n"Graphics"="null"\n')
+  return variables
+}
+
+/** The lines of a file that a program writes; none where there is no file. */
+export function linesSaid(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split(/\r?\n/) : []
+}
+
+/** Until a line is in such a file. */
+export async function untilSaid(path: string, line: string, ms = 120_000): Promise<void> {
+  for (const dueAt = performance.now() + ms; !linesSaid(path).includes(line); await pause(50))
+    if (performance.now() > dueAt) throw new Error(`${path} has no ${line}, but ${linesSaid(path).join(', ')}`)
 }
 
 /** The exit code, as soon as there is one: Wine's services keep what a program has open, and a pipe ends with them. */

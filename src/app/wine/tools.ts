@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { NbtrunError } from '../../base/errors.ts'
+import { countTool } from '../../base/tools.ts'
 import { findProgram, type FindOptions } from '../find.ts'
 import { type Env, unusable } from './prefix.ts'
 import { endIdleServer } from './server.ts'
@@ -15,6 +16,7 @@ async function runWine(
 ): Promise<void> {
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('NBTRUN_OPT_')))
   const child = spawn(wine, words, { env: { ...own, WINEPREFIX: prefix, WINEDEBUG: '-all' }, stdio: 'ignore', signal, killSignal })
+  countTool(child)
   const code = await new Promise<number | string | null>(resolve => {
     child.once('error', thrown => resolve(thrown.message))
     child.once('exit', resolve) // not `close`: Wine's services inherit what is open

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { startOf } from '../../base/living.ts'
-import { pause } from '../../base/time.ts'
+import { limited, pause } from '../../base/time.ts'
 import type { Env } from './prefix.ts'
 import { endIdleServer, isSameFolder, nameOf, prefixOf, roleOf, wineserverOf } from './server.ts'
 import { closeWindows } from './tools.ts'
@@ -14,6 +14,8 @@ export interface CloserOptions {
   readonly env: Env
   /** The command; undefined where there is none. */
   readonly wine: () => Promise<string | undefined>
+  /** Whether a process was started for the asking alone. */
+  readonly isOurs: (pid: number) => Promise<boolean>
   /** Those that may be asked. */
   readonly users: () => Promise<readonly number[]>
   /** Aborts when none of them is left. */
@@ -55,21 +57,35 @@ export class WindowCloser {
     if (!gone.aborted && began !== undefined && (await startOf(pid)) === began) process.kill(pid, 'SIGINT')
   }
 
+  /** False where it took too long. */
+  async #tell(wine: string, image: string): Promise<boolean> {
+    const { prefix, env } = this.#options
+    const limit = limited(this.#gone, CLOSE_MS)
+    try {
+      await closeWindows(wine, image, prefix, env, limit.signal)
+      return true
+    } catch (thrown) {
+      if (limit.signal.aborted && !this.#gone.aborted) return false
+      throw thrown
+    } finally {
+      limit.lift()
+    }
+  }
+
   /** Whether it was told. */
   async #close(pid: number): Promise<boolean> {
-    const { prefix, env, wine, users } = this.#options
+    const { prefix, wine, users, isOurs } = this.#options
     const image = await imageOf(pid)
     const word = await wine()
     const server = await wineserverOf(prefix)
     if (image === undefined || word === undefined || server === undefined || !(await areAllOurs(image, prefix, await users()))) return false
-    const signal = AbortSignal.any([this.#gone, AbortSignal.timeout(CLOSE_MS)])
     try {
-      await closeWindows(word, image, prefix, env, signal)
+      return (await this.#tell(word, image)) || (await this.#tell(word, image)) // Wine that was just starting may have kept it waiting
     } finally {
       // it went meanwhile, and Wine started another one for this alone
-      await endIdleServer(prefix, async pid => pid !== server, (await wineserverOf(prefix)) === server ? AbortSignal.abort() : AbortSignal.timeout(CLOSE_MS))
+      const present = await wineserverOf(prefix)
+      if (present !== server && (present === undefined || (await isOurs(present)))) await endIdleServer(prefix, isOurs, AbortSignal.timeout(CLOSE_MS))
     }
-    return true
   }
 }
 
@@ -95,12 +111,18 @@ const MOST_COMM = 15
 
 /** Windows closes by name: so nobody else in that prefix may have it. */
 async function areAllOurs(image: string, prefix: string, users: readonly number[]): Promise<boolean> {
-  const start = Buffer.from(image).subarray(0, MOST_COMM).toString().toLowerCase()
   for (const pid of (await readdir('/proc')).map(Number)) {
-    if (!Number.isInteger(pid) || users.includes(pid) || (await nameOf(pid)).toLowerCase() !== start) continue
-    if ((await roleOf(pid)) === 'program' && (await isSameFolder(await prefixOf(pid), prefix))) return false
+    if (!Number.isInteger(pid) || users.includes(pid) || (await roleOf(pid)) !== 'program') continue
+    if ((await isNamed(pid, image.toLowerCase())) && (await isSameFolder(await prefixOf(pid), prefix))) return false
   }
   return true
+}
+
+/** By the first of its words, which need not be its file's name, or by a file that it has loaded. */
+async function isNamed(pid: number, image: string): Promise<boolean> {
+  const start = Buffer.from(image).subarray(0, MOST_COMM).toString()
+  if ((await nameOf(pid)).toLowerCase() === start) return true
+  return (await mapsOf(pid)).split('\n').some(line => basename(line).toLowerCase() === image)
 }
 
 /** proc_pid_maps(5) */

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { NbtrunError } from '../../base/errors.ts'
 import { deferred } from '../../base/time.ts'
+import { countTool } from '../../base/tools.ts'
 import { failureOf, notStarted } from './failures.ts'
 
 export interface HelperOptions {
@@ -12,21 +13,6 @@ export interface HelperOptions {
   readonly descriptor?: number
   /** Where its complaints go: to us, for a message, or on to our own stderr. */
   readonly complaints?: 'pipe' | 'inherit' | undefined
-}
-
-const helpers = new Set<number>()
-
-/** Whether this child of ours is a helper or a tool. */
-export function isHelper(pid: number): boolean {
-  return helpers.has(pid)
-}
-
-/** Every helper and tool is counted while it lives. */
-export function countHelper(child: ChildProcess): void {
-  const { pid } = child
-  if (pid === undefined) return
-  helpers.add(pid)
-  child.once('exit', () => helpers.delete(pid))
 }
 
 /** A process that prepares something for us. It ends when its control socket (descriptor 3) does, whatever becomes of us. */
@@ -71,7 +57,7 @@ export class Helper {
       detached: true,
       env: HELPER_ENV,
     })
-    countHelper(child)
+    countTool(child)
     if (descriptor !== undefined) closeSync(descriptor)
     return new Promise((resolve, reject) => {
       child.once('error', cause => reject(notStarted(cause)))

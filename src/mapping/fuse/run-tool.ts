@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import { countTool } from '../../base/tools.ts'
 import { failureOf, notStarted } from './failures.ts'
-import { countHelper, HELPER_ENV, type HelperOptions } from './helper.ts'
+import { HELPER_ENV, type HelperOptions } from './helper.ts'
 
 export interface ToolOptions {
   readonly complaints?: HelperOptions['complaints']
@@ -13,7 +14,7 @@ export interface ToolOptions {
 export function runTool(words: readonly string[], { complaints = 'pipe', descriptor, env }: ToolOptions = {}): Promise<void> {
   const [command = '', ...args] = words
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', complaints, descriptor ?? 'ignore'], env: { ...HELPER_ENV, ...env } })
-  countHelper(child)
+  countTool(child)
   let said = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-4096)

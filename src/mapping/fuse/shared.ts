@@ -1,11 +1,11 @@
 import { outOfDescriptors } from '../../base/errors.ts'
+import { hasToolMark, isTool } from '../../base/tools.ts'
 import { Followers } from '../followers.ts'
 import { Guardian } from '../guardian.ts'
 import type { Mapping, Point } from '../mapping.ts'
 import { entryWords } from '../none.ts'
 import { Devices } from './devices.ts'
 import { impossible, requireFuse } from './failures.ts'
-import { isHelper } from './helper.ts'
 import { loadNative } from './native.ts'
 import { describe, openBelow, openedBy } from './opened.ts'
 import { type FuseMappingOptions, type FuseServerLike, mountOf } from './room.ts'
@@ -59,7 +59,7 @@ export async function openShared({
     native?.hideMemory() // in a namespace of its own the program could not look into it
   }
   const followers = new Followers(runId, {
-    subreaper: native === undefined || embedded ? undefined : { isOurs: isHelper, bury: native.bury },
+    subreaper: native === undefined || embedded ? undefined : { isOurs: async pid => isTool(pid) || (await hasToolMark(pid, runId)), bury: native.bury },
     isBystander: async pid => (await isBystander?.(pid)) === true && !(await hasOpen(pid, points)),
   })
   const devices = new Devices(blocking)

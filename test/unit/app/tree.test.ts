@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { endUsers, signalTree } from '../../../src/app/tree.ts'
+import { pause } from '../../../src/base/time.ts'
 
 /** Processes that are users while they live. */
 async function crowd(...scripts: string[]) {
@@ -35,6 +36,15 @@ test('KILL ends who does not hear TERM, after the time given', { timeout: 280_00
     [null, 'SIGKILL'],
     [null, 'SIGTERM'],
   ])
+})
+
+test('KILL comes in time where each look at the users takes long', { timeout: 280_000 }, async () => {
+  const { users, exits } = await crowd("trap '' TERM")
+  const slowly = () => pause(2000).then(users)
+  const began = performance.now()
+  assert.deepEqual(await endUsers(slowly, { killAfterMs: 3000 }), [])
+  assert.ok(performance.now() - began >= 3000)
+  assert.deepEqual(await exits(), [[null, 'SIGKILL']])
 })
 
 test('who comes later is told, too', { timeout: 280_000 }, async () => {

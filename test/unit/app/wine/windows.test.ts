@@ -13,18 +13,20 @@ const base = mkdtempSync(join(tmpdir(), 'wine-'))
 after(() => rmSync(base, { recursive: true }))
 
 const PROGRAM = `
-import ctypes, signal, sys
+import ctypes, mmap, signal, sys
 ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+files = [open(path, 'rb') for path in sys.argv[2:]]
+loaded = [mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) for file in files]
 print('ready', flush=True)
 sys.stdin.read()
 `
 
-/** What looks like a program of Wine; INT ends it. */
-async function program(name: string, prefix: string): Promise<ChildProcess> {
+/** What looks like a program of Wine, and has loaded these files; INT ends it. */
+async function program(name: string, prefix: string, ...loads: readonly string[]): Promise<ChildProcess> {
   const path = join(base, 'wine64-preloader')
   if (!existsSync(path)) copyFileSync(realpathSync('/usr/bin/python3'), path)
-  const child = spawn(path, ['-c', PROGRAM, name], { env: { WINEPREFIX: prefix, PYTHONHOME: '/usr' }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(path, ['-c', PROGRAM, name, ...loads], { env: { WINEPREFIX: prefix, PYTHONHOME: '/usr' }, stdio: ['pipe', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
   return child
 }
@@ -46,17 +48,21 @@ test('windows are closed by name where nobody else in the prefix has it; else, a
   writeFileSync(wine, `#!/bin/sh\necho "$@" >>'${told}'\n`, { mode: 0o755 })
   const ours = await program('app.exe', prefix)
   const strangers = [await program('app.exe', prefix), await program('app.exe', other)]
+  const image = join(base, 'App.EXE')
+  writeFileSync(image, 'MZ')
+  const renamed = await program('app', prefix, image)
   const closer = (users: readonly ChildProcess[], answerMs: number): WindowCloser =>
     new WindowCloser({
       prefix,
       env: process.env,
       wine: async () => wine,
+      isOurs: async () => false,
       users: async () => users.map(({ pid }) => pid!),
       gone: new AbortController().signal,
       answerMs,
     })
   try {
-    const patient = closer([ours, strangers[0]!], 3_600_000)
+    const patient = closer([ours, strangers[0]!, renamed], 3_600_000)
     patient.ask(ours.pid!)
     while (!existsSync(told)) await pause(10)
     await patient.leave()
@@ -64,16 +70,23 @@ test('windows are closed by name where nobody else in the prefix has it; else, a
 
     rmSync(told)
     const ended = once(ours, 'exit')
-    const refused = closer([ours], 3_600_000)
+    const refused = closer([ours, renamed], 3_600_000)
     refused.ask(ours.pid!)
     assert.deepEqual([(await ended)[1], existsSync(told)], ['SIGINT', false], "another's would be closed with it")
     await refused.leave()
 
+    const again = await program('app.exe', prefix)
+    const end = once(again, 'exit')
+    const mistaken = closer([again, strangers[0]!], 3_600_000)
+    mistaken.ask(again.pid!)
+    assert.deepEqual([(await end)[1], existsSync(told)], ['SIGINT', false], 'whatever that calls itself')
+    await mistaken.leave()
+
     const stays = once(strangers[0]!, 'exit')
-    closer(strangers, 10).ask(strangers[0]!.pid!)
+    closer([...strangers, renamed], 10).ask(strangers[0]!.pid!)
     assert.deepEqual([(await stays)[1], existsSync(told)], ['SIGINT', true], 'it did not heed it')
     assert.equal(strangers[1]!.signalCode, null)
   } finally {
-    for (const child of [ours, ...strangers, server]) child.kill('SIGKILL')
+    for (const child of [ours, renamed, ...strangers, server]) child.kill('SIGKILL')
   }
 })
