@@ -46,11 +46,12 @@ describe('a seat that a dead host holds', { skip: noMapping, timeout: 800_000 },
     return seat.atMs + seat.ms
   }
 
-  test('is refused to smbclient and to a run without the journal, and given within 2 s to the run that has it', async () => {
+  test('is refused to smbclient and to a run without the journal, and given within 2 s to the run that has it', async t => {
     const took: number[] = []
-    // a machine that is busy with something else may be late, but not always
-    while (took.length < 3 && !took.some(ms => ms < 2000)) took.push(await powerCut())
-    assert.ok(took.at(-1)! < 2000, `${took.join(', ')} ms`)
+    for (let round = 0; round < 3; round++) took.push(await powerCut())
+    t.diagnostic(`the seat after ${took.join(', ')} ms`)
+    // a machine that is busy with something else may be late once
+    assert.ok(took.filter(ms => ms < 2000).length >= 2, `${took.join(', ')} ms`)
   })
 
   test('nbtrun reap gives it back with the credentials of its user, and says so without', async () => {

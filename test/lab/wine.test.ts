@@ -52,6 +52,15 @@ describe('a share is a network drive to a Windows program', { skip: noWine, time
     assert.deepEqual(prefix(), untouched)
   })
 
+  test('whose exit code of 32 bits becomes one of 8, as Wine has it: the lowest, and 1 where these are 0 and the others are not', async () => {
+    await compileExe('launcher.c', disk('launcher.exe'))
+    const codes: Record<string, number | undefined> = {}
+    for (const code of ['0', '255', '256', '1000', '65536', '0xC0000005']) codes[code] = (await drive(['launcher.exe', `/exit:${code}`])).code
+    assert.deepEqual(codes, { '0': 0, '255': 255, '256': 1, '1000': 232, '65536': 1, '0xC0000005': 5 })
+    const { receipt } = await nbtrunReceipt(lab, ['launcher.exe', '/exit:1000'], { env, ...P })
+    assert.equal(receipt.program?.exit, 232)
+  })
+
   test('with the first free letter where none is asked for', async () => {
     const { code, lines } = await drive(['{mount}/drive.exe', 'see', 'f:'], { share: '//srv/app' })
     assert.deepEqual([code, ...lines.slice(0, 3)], [42, 'type 4', 'connection \\\\srv\\app', 'program F:\\drive.exe'])

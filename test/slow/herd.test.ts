@@ -1,12 +1,13 @@
-// Many runs at once on one machine: HERD_RUNS (2,000) in all, HERD_AT_ONCE (200) of them at a time. Prints what a run costs.
+// Many runs at once on one machine: HERD_RUNS (2,000) in all, HERD_AT_ONCE (200) of them at a time. Prints a table of what came of them and what a run costs.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import { chownSync, closeSync, constants, mkdtempSync, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
 import { type Lab, startLab } from '../lab/index.ts'
-import { noMapping, nothingLeft, words } from '../lab/nbtrun.ts'
+import { here, noMapping, nothingLeft, words } from '../lab/nbtrun.ts'
+import { UIDS } from '../lab/users.ts'
 
 const RUNS = Number(process.env['HERD_RUNS'] ?? 2000)
 const AT_ONCE = Number(process.env['HERD_AT_ONCE'] ?? 200)
@@ -21,46 +22,57 @@ interface One {
 
 /** 200 at once, and a server on the same few cores, are more than is answered within the 10 s that one run is given. */
 const PATIENT = ['--connect-timeout', '3m', '--io-timeout', '3m']
-const HERDS = {
-  'private mapping': { share: '//srv/app', total: RUNS, together: AT_ONCE, options: PATIENT },
-  'session only': { share: '//srv/app', total: AT_ONCE, together: AT_ONCE, options: ['--mapping', 'none', '--grace', '0', ...PATIENT] },
-  'one login after the other': { share: '//srv/app', total: AT_ONCE, together: AT_ONCE, options: ['--wait', '10m'] },
-  'in line for 3 seats': { share: '//srv/seats', total: AT_ONCE, together: 3, options: ['--mapping', 'none', '--grace', '0', '--wait', '1h'] },
-} as const
+const SESSION = ['--mapping', 'none', '--grace', '0']
+/** `holding`: so many have a session at once. */
+const HERDS = [
+  { name: 'private mapping', user: 'root', share: '//srv/app', total: RUNS, holding: AT_ONCE, options: PATIENT },
+  { name: 'private mapping, way b2', user: 'alice', share: '//srv/app', total: AT_ONCE, holding: AT_ONCE, options: PATIENT },
+  { name: 'session only', user: 'root', share: '//srv/app', total: AT_ONCE, holding: AT_ONCE, options: [...SESSION, ...PATIENT] },
+  { name: 'one login after the other', user: 'root', share: '//srv/app', total: AT_ONCE, holding: AT_ONCE, options: ['--wait', '10m'] },
+  { name: 'in line for 3 seats', user: 'root', share: '//srv/seats', total: AT_ONCE, holding: 3, options: [...SESSION, '--wait', '1h'] },
+] as const
+const WAYS = { root: {}, alice: { NBTRUN_TEST_WAY: 'b2' } } as const
 
 describe(`${RUNS} runs, ${AT_ONCE} at once`, { skip: noMapping, timeout: 3_600_000 }, () => {
   let lab: Lab
+  const table: string[][] = []
   before(async () => {
     lab = await startLab({ servers: { srv: { shares: { seats: ['read only = no', 'max connections = 3'] } }, srv2: {} } })
   })
+  after(() => {
+    if (table.length > 0) process.stdout.write(`${tableOf([HEAD, ...table])}\n`)
+  })
 
-  for (const [name, { share, total, together, options }] of Object.entries(HERDS)) {
-    test(`${name}: ${together} sessions at once, each run has its own exit code, and nothing is left`, { timeout: 3_000_000 }, async t => {
+  for (const { name, user, share, total, holding, options } of HERDS) {
+    test(`${user}, ${name}: ${holding} sessions at once, each run has its own exit code, and nothing is left`, { timeout: 3_000_000 }, async () => {
       const driver = ['python3', join(lab.host('client1').folder, 'repository', 'test', 'slow', 'herd.py'), `${total}`, `${AT_ONCE}`]
-      const gate = new Gate(mkdtempSync(join(lab.host('client1').folder, 'herd-')))
+      const gate = new Gate(here(lab, 'herd-', { user }), user === 'root' ? 0 : UIDS[user])
       const program = ['/bin/sh', '-c', gate.script, 'sh', '{n}']
       const began = performance.now()
-      const run = words(lab, program, { share, options })
-      const herd = lab.run('client1', [...driver, ...run], { timeout: 2_900_000 })
-      await Promise.race([gate.until(together), herd])
+      const herd = lab.run('client1', [...driver, ...words(lab, program, { share, options })], { user, env: WAYS[user], timeout: 2_900_000 })
+      await Promise.race([gate.until(holding), herd])
       const { length } = await lab.server().sessions()
       gate.open()
       const { stdout, stderr, code } = await herd
       gate.close()
       const seconds = (performance.now() - began) / 1000
-      assert.deepEqual([code, stderr.slice(0, 500)], [0, ''])
-      assert.ok(length >= together, `${length} sessions`)
       const runs = stdout
         .trim()
         .split('\n')
+        .filter(Boolean)
         .map(line => JSON.parse(line) as One)
-      assert.equal(runs.length, total)
-      assert.deepEqual(
-        runs.filter(one => one.code !== one.n % 100),
-        [],
+      const wrong = runs.filter(one => one.code !== one.n % 100)
+      const left = await nothingLeft(lab).then(
+        () => [],
+        (thrown: unknown) => [thrown],
       )
-      await nothingLeft(lab)
-      for (const line of rows(name, runs, seconds)) t.diagnostic(line)
+      const right = `${runs.length - wrong.length} of ${total}`
+      const each = { mib: of(runs, one => one.kib / 1024, 0), cpu: of(runs, one => one.cpu, 2), s: of(runs, one => one.s, 1) }
+      const leftOver = left.length === 0 ? 'nothing' : 'something'
+      table.push([`${user}, ${name}`, `${total}`, `${AT_ONCE}`, right, leftOver, each.mib, each.cpu, each.s, seconds.toFixed(0)])
+      assert.deepEqual([code, stderr.slice(0, 500)], [0, ''])
+      assert.ok(length >= holding, `${length} sessions`)
+      assert.deepEqual([runs.length, wrong, left], [total, [], []])
     })
   }
 })
@@ -70,9 +82,11 @@ class Gate {
   readonly #folder: string
   #opening: NodeJS.Timeout | undefined
 
-  constructor(folder: string) {
-    this.#folder = folder
-    execFileSync('mkfifo', [join(folder, 'gate')])
+  /** In a folder with this beginning, which is that user's. */
+  constructor(beginning: string, uid: number) {
+    this.#folder = mkdtempSync(beginning)
+    execFileSync('mkfifo', [join(this.#folder, 'gate')])
+    for (const path of [this.#folder, join(this.#folder, 'gate')]) chownSync(path, uid, uid)
   }
 
   /** `$1` is the run's number, and its exit code. Whoever waits costs nothing: opening the pipe waits for one who opens the other end. */
@@ -99,29 +113,18 @@ class Gate {
   }
 }
 
-/** One row of a table: middle and worst. */
-function rows(name: string, runs: readonly One[], seconds: number): string[] {
-  const of = (value: (one: One) => number): [number, number] => {
-    const sorted = runs.map(value).sort((a, b) => a - b)
-    return [sorted[Math.floor(sorted.length / 2)] ?? 0, sorted.at(-1) ?? 0]
-  }
-  const both = ([middle, worst]: [number, number], digits: number): string => `${middle.toFixed(digits)} / ${worst.toFixed(digits)}`
-  const cells = [
-    name,
-    `${runs.length}`,
-    both(
-      of(one => one.cpu),
-      2,
-    ),
-    both(
-      of(one => one.kib / 1024),
-      0,
-    ),
-    both(
-      of(one => one.s),
-      1,
-    ),
-    seconds.toFixed(0),
-  ]
-  return ['| herd | runs | CPU s, middle / worst | memory MiB | duration s | in all s |', `| ${cells.join(' | ')} |`]
+const PER_RUN = ['MiB', 'CPU seconds', 'seconds'].map(what => `${what} per run`)
+const HEAD = ['who (per run: the middle / the worst one)', 'runs', 'at once', 'exit codes right', 'left over', ...PER_RUN, 'seconds in all']
+
+/** The middle and the worst one. */
+function of(runs: readonly One[], value: (one: One) => number, digits: number): string {
+  const sorted = runs.map(value).sort((a, b) => a - b)
+  return [sorted[Math.floor(sorted.length / 2)], sorted.at(-1)].map(number => number?.toFixed(digits) ?? '-').join(' / ')
+}
+
+function tableOf(rows: readonly (readonly string[])[]): string {
+  const widths = HEAD.map((_, at) => Math.max(...rows.map(row => row[at]!.length)))
+  const line = (row: readonly string[]): string => `| ${row.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |`
+  const [head = [], ...others] = rows
+  return [line(head), line(widths.map(width => '-'.repeat(width))), ...others.map(line)].join('\n')
 }
