@@ -211,8 +211,15 @@ export class WindowsNode {
     const waiting = this.#spawn(['wineserver', '--wait'], { env: this.env, stdio: 'ignore', timeout: LONG_MS })
     const [code] = (await once(waiting, 'exit')) as [number | null]
     if (code !== 0) await this.#wine(['wineserver', '--kill=9']) // of this prefix alone
+    for (const { pid } of this.processes()) endNow(pid) // one that asks its server for nothing does not miss it
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {} // it is gone
 }
 
 /** Why there is no Node for Windows here, or false. */
