@@ -67,3 +67,10 @@ export function ntowfv2(password: string, user: string, domain: string): Buffer 
     .update(Buffer.from(user.toUpperCase() + domain, 'utf16le'))
     .digest()
 }
+
+/** Fills or empties a pipe that does not block. */
+export function untilRefused(work: () => number): void {
+  try {
+    while (work() > 0);
+  } catch {} // EAGAIN: the pipe is full, or empty
+}
