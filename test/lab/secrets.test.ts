@@ -6,9 +6,9 @@ import { after, before, describe, test } from 'node:test'
 import { type Lab, missing, startLab } from './index.ts'
 import { journalOf, said, until } from './journal.ts'
 import { here, noMapping, words } from './nbtrun.ts'
-import { filesBelow, formsOf, foundIn, memoryOf, untilRefused } from './secrets.ts'
+import { filesBelow, formsOf, foundIn, memoryOf, piecesOf, untilRefused } from './secrets.ts'
 import { UIDS } from './users.ts'
-import { processesLike } from './watch.ts'
+import { killAll, processesLike, untilGone } from './watch.ts'
 
 const SOURCES = ['the prompt', '--password-file', '--password-fd'] as const
 /** How the share is mapped meanwhile, and by whom. */
@@ -63,7 +63,7 @@ describe('the password that came by', { skip: noMapping || missing('terminal', '
     for (const [way, user] of Object.entries(WAYS) as [keyof typeof WAYS, 'root' | 'alice'][])
       test(`${source} is in no process of the run, way ${way}, nor in nbtrun’s memory after the teardown`, async () => {
         const secret = lab.password()
-        const forms = formsOf(secret)
+        const forms = new Map([...formsOf(secret), ...piecesOf(secret)])
         const own = (name: string): string => here(lab, `${source}, ${way}${name}`, { user })
         const [receipt, events, file] = [own('.receipt'), own('.events'), own('.password')]
         writeFileSync(file, `${secret}\n`, { mode: 0o600 })
@@ -81,7 +81,7 @@ describe('the password that came by', { skip: noMapping || missing('terminal', '
           const env = way === 'none' ? {} : { NBTRUN_TEST_WAY: way }
           const run = source === 'the prompt' ? await typed(lab, start, { user, env }, secret) : await spawned(lab, start, { user, env })
 
-          const nodes = processesLike(lab, /\bnode\b/)
+          const nodes = processesLike(lab, /^\S*\bnode /)
           assert.ok(nodes.includes(run.pid) && nodes.length === (way === 'b1' ? 2 : 1), `${nodes.length} of Node`)
           for (const pid of lab.processes('client1'))
             for (const what of ['cmdline', 'environ']) assert.deepEqual(foundIn(ofProcess(pid, what), forms), [], `${what} of ${pid}`)
@@ -98,6 +98,8 @@ describe('the password that came by', { skip: noMapping || missing('terminal', '
           assert.deepEqual(foundIn(Buffer.concat([readFileSync(events), Buffer.from(run.shown())]), forms), [])
         } finally {
           closeSync(pipe)
+          killAll(lab) // the next one has the client for itself, also after a failure
+          await untilGone(lab)
         }
       })
 })
