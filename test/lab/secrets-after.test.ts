@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { type Lab, startLab } from './index.ts'
 import { said, until } from './journal.ts'
 import { here, noMapping, words } from './nbtrun.ts'
-import { formsOf, foundIn, keysIn, memoryOf, ntowfv2 } from './secrets.ts'
+import { formsOf, foundIn, keysIn, memoryOf, ntowfv2, untilRefused } from './secrets.ts'
 
 describe('after the teardown neither the password nor a key is in memory', { skip: noMapping, timeout: 280_000 }, () => {
   let lab: Lab
@@ -46,9 +46,3 @@ describe('after the teardown neither the password nor a key is in memory', { ski
       }
     })
 })
-
-function untilRefused(work: () => number): void {
-  try {
-    while (work() > 0);
-  } catch {} // EAGAIN: the pipe is full, or empty
-}

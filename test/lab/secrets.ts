@@ -19,6 +19,17 @@ export function formsOf(password: string): ReadonlyMap<string, Buffer> {
   ])
 }
 
+const PIECE = 12
+
+/** Also parts of a password: what was freed, and not wiped, loses its beginning to the allocator. */
+export function piecesOf(password: string): ReadonlyMap<string, Buffer> {
+  const starts = Array.from({ length: Math.max(0, password.length - PIECE + 1) }, (_, i) => i)
+  const pieces = starts.map(i => [i, password.slice(i, i + PIECE)] as const)
+  return new Map(
+    pieces.flatMap(([i, piece]) => [[`UTF-8 from ${i}`, Buffer.from(piece)] as const, [`UTF-16LE from ${i}`, Buffer.from(piece, 'utf16le')] as const]),
+  )
+}
+
 /** Which of the forms are in it. */
 export function foundIn(bytes: Buffer, forms: ReadonlyMap<string, Buffer>): string[] {
   return [...forms].filter(([, form]) => bytes.includes(form)).map(([name]) => name)
@@ -66,4 +77,11 @@ export function ntowfv2(password: string, user: string, domain: string): Buffer 
   return createHmac('md5', md4(Buffer.from(password, 'utf16le')))
     .update(Buffer.from(user.toUpperCase() + domain, 'utf16le'))
     .digest()
+}
+
+/** Fills or empties a pipe that does not block. */
+export function untilRefused(work: () => number): void {
+  try {
+    while (work() > 0);
+  } catch {} // EAGAIN: the pipe is full, or empty
 }
