@@ -2,7 +2,7 @@ import { NbtrunError } from '../base/errors.ts'
 import type { Scope } from '../base/scope.ts'
 import { type ChooseOptions, type Chosen, openMapping, type Way, WAYS } from '../mapping/choose.ts'
 import type { Attach } from '../mapping/fuse/device.ts'
-import { mappingsOf } from '../mapping/fuse/room-users.ts'
+import { isMountPoint, mappingsOf } from '../mapping/fuse/room-users.ts'
 import { serveFuse, type FuseServer } from '../mapping/fuse/server.ts'
 import type { Mapping, Point } from '../mapping/mapping.ts'
 import { noMapping } from '../mapping/none.ts'
@@ -98,10 +98,18 @@ export async function openNoted(journal: Journal, options: ChooseOptions): Promi
   try {
     return await openMapping(options)
   } catch (thrown) {
-    const left = await mappingsOf(journal.run).catch(() => undefined)
-    if (left?.length === 0) journal.mountsGone()
+    const isLeft = await mappingsOf(journal.run).then(
+      mappings => mappings.length > 0,
+      () => areMountPoints(options.points), // for want of a descriptor
+    )
+    if (!isLeft) journal.mountsGone()
     throw thrown
   }
+}
+
+async function areMountPoints(points: readonly Point[]): Promise<boolean> {
+  for (const { path } of points) if (await isMountPoint(path)) return true
+  return false
 }
 
 /** For tests: the way that NBTRUN_TEST_WAY names, and no other. */

@@ -1,6 +1,8 @@
-import { readdir, readFile, readlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
 import { survivorOf } from '../../base/living.ts'
+import { within } from '../../base/time.ts'
 
 // Nothing here may block this process: the kernel locks a process that is executing a program, and where that program lies on our own mapping it waits
 // for our answers meanwhile. A look at it that waits for the lock must not be what keeps us from answering.
@@ -46,6 +48,19 @@ export async function mappingsOf(runId: string): Promise<readonly Mapped[]> {
   const isIts = ({ type, source, options }: Mounted): boolean =>
     type === 'fuse.nbtrun' && source?.endsWith(`@${runId}`) === true && options?.split(',').includes(uid) === true
   return mounts.filter(isIts).map(mount => ({ path: mount.path, onTop: mounts.findLast(({ path }) => path === mount.path) === mount }))
+}
+
+/** What does not answer within this has nobody who serves it, ms. */
+const ANSWER_MS = 1000
+
+/** Whether something is mounted there, or is there and does not answer; takes no descriptor. */
+export async function isMountPoint(path: string): Promise<boolean> {
+  try {
+    const [here, above] = await within(ANSWER_MS, () => Promise.all([lstat(path), lstat(dirname(path))]))
+    return here.dev !== above.dev
+  } catch (thrown) {
+    return errnoOf(thrown) !== 'ENOENT'
+  }
 }
 
 /** Every process, `except` left out, that sees a mount of this run with one of these device numbers: also from a mount namespace of its own. */

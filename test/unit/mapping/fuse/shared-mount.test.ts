@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Mount } from '../../../../src/mapping/fuse/room-way.ts'
-import { devicesAt } from '../../../../src/mapping/fuse/room-users.ts'
+import { devicesAt, isMountPoint } from '../../../../src/mapping/fuse/room-users.ts'
 import { type Mounter, mountWhole, rootMounter } from '../../../../src/mapping/fuse/shared-mount.ts'
 import { cannotMount } from './mounted.ts'
 
@@ -23,14 +23,15 @@ test('a tool that is ended after it has mounted leaves no mount; one that is end
   }
   try {
     await assert.rejects(mountWhole(endedAfter, mount), { message: 'ended' })
-    assert.equal(await deviceHere(), undefined)
+    assert.deepEqual([await deviceHere(), await isMountPoint(path), await isMountPoint(join(path, 'missing'))], [undefined, false, false])
 
     const fd = await mountWhole(root, mount)
     const device = await deviceHere()
     assert.notEqual(device, undefined)
     await assert.rejects(mountWhole(endedBefore, mount), { message: 'ended' })
-    assert.equal(await deviceHere(), device)
+    assert.deepEqual([await deviceHere(), await isMountPoint(path)], [device, true]) // nobody answers
     closeSync(fd)
+    assert.equal(await isMountPoint(path), true) // nobody is there to answer
     await root.unmount(path, true)
   } finally {
     rmdirSync(path)
