@@ -167,8 +167,9 @@ export class Known {
     const was = this.#info
     if (info.id !== was.id || info.directory !== was.directory) return 'another file has its name now'
     if (info.directory) return undefined // what it lists may change at any time
-    // some servers make the creation time up from the others, which move with what is done here
-    if (this.#writtenAt === undefined && !this.#retouched && info.created !== was.created) return 'another file has its name now'
+    // some servers make the creation time up from the others, which move with what is done here, and the one of the last access with each reading by anybody
+    const isAsLeft = was.changed !== 0n && info.changed === was.changed && info.written === was.written
+    if (this.#writtenAt === undefined && !this.#retouched && info.created !== was.created && !isAsLeft) return 'another file has its name now'
     if (info.size < (this.#least ?? this.#size) || info.size > this.#most) return `its size is ${info.size} now, not ${this.#size}`
     return this.#timesFit(info, gap) ? undefined : 'it was written meanwhile'
   }

@@ -44,11 +44,19 @@ describe('what is known of an open file', () => {
     assert.equal(file.difference(info({ accessed: 5n, allocation: 8192 }), later), undefined)
     assert.match(file.difference(info({ id: 8n }), later) ?? '', /another file/)
     assert.match(file.difference(info({ directory: true }), later) ?? '', /another file/)
-    assert.match(file.difference(info({ created: 1n }), later) ?? '', /another file/)
+    assert.match(file.difference(info({ created: 1n, changed: filetime(START) }), later) ?? '', /another file/)
     assert.match(file.difference(info({ size: 101 }), later) ?? '', /size is 101 now, not 100/)
     assert.match(file.difference(info({ size: 99 }), later) ?? '', /size/)
     assert.match(file.difference(info({ written: filetime(START) }), later) ?? '', /written/)
     assert.match(file.difference(info({ changed: filetime(START) }), later) ?? '', /written/)
+  })
+
+  test('read by somebody: a server that makes the creation time up has another one then; one without a change time has nothing else to tell a file by', () => {
+    const file = known(() => {})
+    assert.equal(file.difference(info({ created: filetime(START - SECOND) }), later), undefined)
+    const changeless = known(() => {}, { changed: 0n })
+    assert.equal(changeless.difference(info({ changed: 0n }), later), undefined)
+    assert.match(changeless.difference(info({ changed: 0n, created: 1n }), later) ?? '', /another file/)
   })
 
   test('a directory need only be the same one', () => {
