@@ -53,13 +53,16 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
   let mapped = false
   let unanswered: NbtrunError | undefined
   const onWarning = (message: string): void => record.tell({ type: 'warning', message })
+  const early: string[] = []
   const serve = (attach: Attach, { files, readOnly }: Point, forAll: boolean): FuseServer => {
     const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
     const onFailure = (error: NbtrunError): void => {
       if (mapped) record.requestFailed(files.label, error)
       else unanswered ??= error
     }
-    const server = serveFuse({ attach, files, ...owner, readOnly, forAll, timeoutMs: settings['io-timeout'], onWarning, onFailure })
+    const onServerWarning = (message: string): void => (mapped ? onWarning(message) : void early.push(message))
+    const timeoutMs = settings['io-timeout']
+    const server = serveFuse({ attach, files, ...owner, readOnly, forAll, timeoutMs, onWarning: onServerWarning, onFailure })
     servers.push(server)
     return server
   }
@@ -72,9 +75,12 @@ export async function map(scope: Scope, record: Record, { settings, kind, isByst
     open: async signal => {
       const options = { kind, only, points, serve, signal, blocking, runId, warn: onWarning, killAfterMs, isBystander, embedded }
       const chosen = await openNoted(journal, options).catch((thrown: unknown) => {
-        throw record.earlyLoss ?? unanswered ?? thrown
+        const why = record.earlyLoss ?? unanswered
+        if (why === undefined) early.forEach(onWarning)
+        throw why ?? thrown // of which those are mere consequences
       })
       mapped = true
+      early.forEach(onWarning)
       return chosen
     },
     undo: async taken => {
