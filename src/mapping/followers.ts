@@ -203,14 +203,15 @@ async function environmentOf(pid: string): Promise<string | undefined> {
   }
   const survivor = await survivorOf(Number(pid))
   if (survivor !== undefined) return read(`${survivor}/environ`)
-  // one of ours is closed to us for a moment while it becomes another program
-  if (refused) return (await ownerOf(pid)) === process.getuid?.() ? undefined : ''
+  // one of ours is closed to us for a moment while it becomes another program, and may be gone before it is asked whose it is
+  if (refused) return [process.getuid?.(), undefined].includes(await ownerOf(pid)) ? undefined : ''
   return (await isKernels(pid)) ? '' : undefined
 }
 
-/** The real user id. proc_pid_status(5) */
-async function ownerOf(pid: string): Promise<number> {
-  return Number(/^Uid:\s+(\d+)/m.exec(await read(`/proc/${pid}/status`))?.[1])
+/** The real user id; undefined when it is gone. proc_pid_status(5) */
+async function ownerOf(pid: string): Promise<number | undefined> {
+  const uid = /^Uid:\s+(\d+)/m.exec(await read(`/proc/${pid}/status`))?.[1]
+  return uid === undefined ? undefined : Number(uid)
 }
 
 /** proc_pid_stat(5), field 9. */
