@@ -20,8 +20,8 @@ interface One {
   readonly s: number
 }
 
-/** 200 at once, and a server on the same few cores, are more than is answered within the 10 s that one run is given. */
-const PATIENT = ['--connect-timeout', '3m', '--io-timeout', '3m']
+/** 200 at once, and a server on the same few cores, are more than is answered within the 10 s that one run is given, and all of them leave at once. */
+const PATIENT = ['--connect-timeout', '3m', '--io-timeout', '3m', '--teardown-timeout', '1m']
 const SESSION = ['--mapping', 'none', '--grace', '0']
 /** `holding`: so many have a session at once. */
 const HERDS = [
