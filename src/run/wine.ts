@@ -144,8 +144,7 @@ export class WineSide {
   async #endServices(signal: AbortSignal): Promise<void> {
     if (!this.#serverEnded) return
     const limit = limited(signal, LET_GO_MS)
-    await endIdleServer(this.prefix, async () => false, limit.signal)
-    limit.lift()
+    await endIdleServer(this.prefix, async () => false, limit.signal).finally(() => limit.lift())
   }
 
   #closerFor(mapping: Mapping): WindowCloser {
