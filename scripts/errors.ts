@@ -27,7 +27,7 @@ export const ERRORS: Readonly<Record<Code, readonly [what: string, why: string, 
   ],
   CONNECT_FAILED: [
     'neither port 445 nor port 139 took a connection',
-    'the server is off, a firewall, a wrong `--port`',
+    'the server is off, or has more to do than it can; a firewall, a wrong `--port`',
     'the line says what each port answered; `--wait` where the network is late',
   ],
   CONNECTION_LOST: [

@@ -31,8 +31,24 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
   })
 }
 
+/**
+ * A SYN without an answer, which is what a server with a full queue gives, goes out again at ever longer intervals. A new attempt keeps two of them at most 4 s apart
+ * for as long as anybody has patience.
+ */
+const ATTEMPT_MS = 7000
+
 /** A connected TCP socket, not yet reading. Rejects with the system's error (ECONNREFUSED …) or the signal's reason; the socket is gone then. */
-export function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+export async function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  for (;;) {
+    try {
+      return await limited(signal, ATTEMPT_MS, `a connection to ${address}`, limit => attempt(address, port, limit))
+    } catch (thrown) {
+      if (signal.aborted || !(thrown instanceof NbtrunError && thrown.code === 'TIMED_OUT')) throw thrown
+    }
+  }
+}
+
+function attempt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
     const socket = connect({ host: address, port, noDelay: true })

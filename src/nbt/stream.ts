@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { asError, errnoOf, NbtrunError } from '../base/errors.ts'
 import { now, spell, timer } from '../base/time.ts'
 import { encode } from '../base/wire.ts'
-import type { Ends } from './fallen.ts'
+import type { Ends } from './tcp-table.ts'
 import { type FrameKind, Framer, messageHeader } from './frames.ts'
 import { sessionPacket } from './session.ts'
 

@@ -115,17 +115,14 @@ export async function openTransport(options: TransportOptions): Promise<Opened> 
           calledName,
           dialled = way.port,
           ...at
-        } = await limited(limit, part, `connecting to ${address}`, async inner => {
-          const connected = await race(address, ways, inner, note)
-          return connected.way.kind === 'tcp' ? connected : openSession(connected, options, address, part, inner, note)
-        })
+        } = await limited(limit, part, `connecting to ${address}`, inner => race(ways, inner, (way, stop) => connect(way, address, part, options, stop, note)))
         const stream = new SocketStream(socket, way.kind, at.address, way.port)
         return Object.assign(stream, { foundBy, calledName, dialled })
       } catch (thrown) {
         signal?.throwIfAborted()
         const short = outOfDescriptors(thrown) // which says nothing about the server
         if (short !== undefined) throw short
-        if (thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED') {
+        if (isRefusal(thrown)) {
           if (addresses.length === 1) throw thrown
           refusal ??= thrown // an address that a name server still has may be another host's today
           failures.push(thrown.message)
@@ -161,43 +158,56 @@ export function waysOf({ mode, port, ports = { tcp: 445, nbt: 139 } }: Pick<Tran
   ]
 }
 
-/** TCP to the first way that answers; the second one starts when the first failed or had its head start. The loser is destroyed unused. */
-async function race(address: string, [first, second]: readonly [Way, ...Way[]], signal: AbortSignal, note: Note): Promise<Connected> {
+/**
+ * The first way that leads to a server; the second one starts when the first failed or had its head start. The loser ends, and leaves no connection. A port that drops
+ * what it is sent is not waited for when the other one has refused the name.
+ */
+async function race(
+  [first, second]: readonly [Way, ...Way[]],
+  signal: AbortSignal,
+  attempt: (way: Way, stop: AbortSignal) => Promise<Connected>,
+): Promise<Connected> {
   const stop = new AbortController()
   const follow = (): void => stop.abort(signal.reason)
   signal.addEventListener('abort', follow, { once: true })
-  const attempt = async (way: Way): Promise<Connected> => {
-    const began = now()
-    try {
-      return { way, address, socket: await dial(address, way.port, stop.signal) }
-    } catch (thrown) {
-      note(way.port, whyNot(thrown, now() - began))
-      throw thrown
-    }
-  }
   try {
-    const direct = attempt(first)
+    const direct = attempt(first, stop.signal)
     if (second === undefined) return await direct
     const early = await Promise.race([direct.catch(() => undefined), pause(HEAD_START_MS, stop.signal)])
     if (early !== undefined) return early
     signal.throwIfAborted()
-    return await Promise.any([direct, attempt(second)])
+    let refusal: unknown
+    const called = attempt(second, stop.signal).catch((thrown: unknown) => {
+      if (isRefusal(thrown)) stop.abort((refusal = thrown))
+      throw thrown
+    })
+    return await Promise.any([direct, called]).catch((thrown: unknown) => {
+      throw refusal ?? thrown
+    })
   } finally {
     signal.removeEventListener('abort', follow)
     stop.abort(new NbtrunError('CANCELLED', 'the other port answered first')) // reaches the loser before its connect event can
   }
 }
 
-/** The session request on 139, under one called name after the other. */
-async function openSession(
-  { socket, way }: Connected,
-  options: TransportOptions,
-  address: string,
-  timeoutMs: number,
-  signal: AbortSignal,
-  note: Note,
-): Promise<Connected> {
+/** TCP, and on 139 the session. */
+async function connect(way: Way, address: string, timeoutMs: number, options: TransportOptions, signal: AbortSignal, note: Note): Promise<Connected> {
   const began = now()
+  try {
+    const connected = { way, address, socket: await dial(address, way.port, signal) }
+    return way.kind === 'tcp' ? connected : await openSession(connected, options, timeoutMs, signal)
+  } catch (thrown) {
+    if (!isRefusal(thrown)) note(way.port, whyNot(thrown, now() - began))
+    throw thrown
+  }
+}
+
+function isRefusal(thrown: unknown): thrown is NbtrunError {
+  return thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED'
+}
+
+/** The session request on 139, under one called name after the other. */
+async function openSession({ socket, way, address }: Connected, options: TransportOptions, timeoutMs: number, signal: AbortSignal): Promise<Connected> {
   try {
     // port 139 is rare: what it needs is loaded when it is used
     const [{ climb }, { statusFor }] = await Promise.all([import('../nbt/ladder.ts'), import('../nbt/api.ts')])
@@ -213,7 +223,6 @@ async function openSession(
     }
   } catch (thrown) {
     socket.destroy() // nobody may have taken it over yet
-    if (!(thrown instanceof NbtrunError && thrown.code === 'CALLED_NAME_REFUSED')) note(way.port, whyNot(thrown, now() - began))
     throw thrown
   }
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { DriveChange } from '../../app/wine/drive.ts'
 import type { NodeType } from '../../nbt/name-packets.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
-import type { Ends } from '../../nbt/fallen.ts'
+import type { Ends } from '../../nbt/tcp-table.ts'
 import type { Origin } from './origin.ts'
 
 /** A session that a server named; it counts once the login has gone on. */

@@ -1,4 +1,4 @@
-import type { Ends } from '../../nbt/fallen.ts'
+import type { Ends } from '../../nbt/tcp-table.ts'
 
 /** A session of a dead run, by a text of its own, and the connection that it had. */
 export interface Asked {

@@ -395,6 +395,34 @@ describe('opening', () => {
     transport.destroy()
   })
 
+  test('445 is taken when it comes while 139 keeps its caller waiting, or after 139 hung up', async () => {
+    for (const play of [(peer: Socket) => peer.resume(), (peer: Socket) => peer.once('data', () => peer.resetAndDestroy())]) {
+      const ended = deferred<void>()
+      const nbt = await serve(peer =>
+        play(peer)
+          .on('close', ended.resolve)
+          .on('end', () => peer.end()),
+      )
+      const listener = await silentPort()
+      const opening = open({ ports: { tcp: listener.port, nbt, name: 9 } })
+      setTimeout(() => listener.wake(), 700)
+      const transport = await opening
+      assert.equal(transport.kind, 'tcp')
+      await ended.promise // nothing is left on 139
+      transport.destroy()
+    }
+  })
+
+  test('445 that is silent is not waited for when 139 refuses the name', async () => {
+    const nbt = await serve(answering([], () => '8300000182'))
+    const opening = open({ ports: { tcp: (await silentPort()).port, nbt }, calledName: 'other', timeoutMs: 60_000 })
+    const over = new AbortController()
+    const ended = assert.rejects(opening, { code: 'CALLED_NAME_REFUSED' }).finally(() => over.abort())
+    await pause(20_000, over.signal)
+    assert.ok(over.signal.aborted, 'it waits')
+    await ended
+  })
+
   test('both ports failing is one line that names each attempt', async () => {
     const [tcp, nbt] = [await closedPort(), await closedPort()]
     await assert.rejects(open({ ports: { tcp, nbt } }), {
