@@ -24,7 +24,7 @@ export const toolMark = (runId: string): Readonly<Record<string, string>> => ({ 
 
 /** Whether a process was started by a tool of that run. */
 export async function hasToolMark(pid: number, runId: string): Promise<boolean> {
-  const folder = (await survivorOf(pid)) ?? `/proc/${pid}`
+  const folder = survivorOf(pid) ?? `/proc/${pid}`
   const environment = await readFile(`${folder}/environ`, 'latin1').catch(() => '')
   return environment.split('\0').includes(`NBTRUN_TOOL_OF=${runId}`)
 }

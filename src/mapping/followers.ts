@@ -1,8 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { errnoOf, outOfDescriptors } from '../base/errors.ts'
-import { startOf, survivorOf } from '../base/living.ts'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Spare } from '../base/spare.ts'
 import { deferred, pause } from '../base/time.ts'
+import { Marked } from './marked.ts'
+import { Member } from './member.ts'
 
 // No look at a process may block this one, and there is one look at a time: a process that waits for our answer on a mapping holds locks that a look at it
 // waits for, and of the few threads in which Node waits some must stay free for reading the mapping's requests.
@@ -10,11 +10,8 @@ import { deferred, pause } from '../base/time.ts'
 /** How long between two looks. While the program runs nobody waits for what they find, and with a subreaper no orphan is lost between them. */
 const POLL_MS = { first: 5, longest: 100, running: 250, adopting: 1000 }
 
-/** Only the first one costs: each later one looks at those who came meanwhile. */
-const MOST_SEARCHES = 100
-
-/** linux/sched.h */
-const PF_KTHREAD = 0x200000
+/** Who asks who there is asks again. */
+const FEW_LOOKS = 3
 
 /** Where a kernel lets orphans become our children. */
 export interface Subreaper {
@@ -37,25 +34,25 @@ export class Followers {
   /** Resolves when none is left, or after `stop`. Never rejects. */
   readonly gone: Promise<void>
   readonly #resolve: () => void
-  readonly #mark: string
+  readonly #marked: Marked
   readonly #subreaper: Subreaper | undefined
   readonly #isBystander: (pid: number) => Promise<boolean>
-  /** Process id to start time, which tells a process from a later one of the same id. */
-  readonly #members = new Map<number, string>()
+  readonly #members = new Map<number, Member>()
   readonly #stopped = new AbortController()
   /** Files of /proc are read one at a time. */
   readonly #spare = new Spare()
   #program: number | undefined
   /** It was looked at once. */
   #begun = false
+  /** None is left. */
+  #over = false
   #zombies: ReadonlySet<number> = new Set()
-  /** Whose environment was not there to be read, in the last search: zombies stay so. */
-  #unread: ReadonlySet<string> = new Set()
   #turn: Promise<unknown> = Promise.resolve()
 
   /** `isBystander`: started by the program, and waiting for whoever comes; it is nobody's to wait for, nor to end. */
   constructor(runId: string, { subreaper, isBystander = async () => false }: FollowersOptions = {}) {
-    this.#mark = `\0NBTRUN_RUN_ID=${runId}\0`
+    const isEnough = async (): Promise<boolean> => (await this.#users()).length > 0
+    this.#marked = new Marked(runId, { add: pid => this.#add(pid), isEnough, isHelped: subreaper !== undefined })
     this.#subreaper = subreaper
     this.#isBystander = isBystander
     const { promise, resolve } = deferred<void>()
@@ -71,8 +68,9 @@ export class Followers {
     void this.#watch(ended.signal)
   }
 
-  /** All there are now. */
+  /** All there are now. Who has found before that none is left does not search again. */
   async list(): Promise<readonly number[]> {
+    if (this.#over) return []
     await this.#look(true)
     return this.#users()
   }
@@ -92,7 +90,10 @@ export class Followers {
       await pause(wait, over)
     }
     for (let wait: number = POLL_MS.first; !stopped.aborted; wait = Math.min(POLL_MS.longest, wait * 1.5)) {
-      if (!(await this.#look(false))) break
+      if (!(await this.#look(false))) {
+        this.#over = true
+        break
+      }
       await pause(wait, stopped)
     }
     this.#resolve()
@@ -114,11 +115,11 @@ export class Followers {
   async #lookNow(thorough: boolean): Promise<boolean> {
     const died = await this.#follow()
     if (thorough) {
-      await this.#search(1)
+      await this.#marked.search(FEW_LOOKS)
       return true // who asks for this asks who they are, too
     }
-    if ((await this.#users()).length === 0) await this.#search(MOST_SEARCHES)
-    return died || (await this.#users()).length > 0
+    const isSure = (await this.#users()).length > 0 || (await this.#marked.search())
+    return died || !isSure || (await this.#users()).length > 0
   }
 
   async #users(): Promise<readonly number[]> {
@@ -133,8 +134,8 @@ export class Followers {
       await this.#add(this.#program)
       this.#begun = true
     }
-    for (const [pid, began] of this.#members) {
-      if ((await startOf(pid)) === began) for (const child of await childrenOf(pid)) await this.#add(child)
+    for (const [pid, member] of this.#members) {
+      if (await member.lives()) for (const child of childrenOf(pid)) await this.#add(child)
       else this.#members.delete(pid)
     }
     return this.#subreaper !== undefined && (await this.#adopt(this.#subreaper))
@@ -143,7 +144,7 @@ export class Followers {
   /** A child of ours that is a zombie in two looks, between which Node has buried those it waits for, is an orphan's end. */
   async #adopt(subreaper: Subreaper): Promise<boolean> {
     const zombies = new Set<number>()
-    for (const pid of await childrenOf(process.pid)) {
+    for (const pid of childrenOf(process.pid)) {
       if (pid === this.#program || this.#members.has(pid) || (await subreaper.isOurs(pid))) continue
       if (await this.#add(pid)) continue
       if (this.#zombies.has(pid)) subreaper.bury(pid)
@@ -153,78 +154,19 @@ export class Followers {
     return zombies.size > 0
   }
 
-  /**
-   * Adds all who have the mark. Who goes, or becomes another program, while it is looked has none to be read, and may leave one behind where it was looked
-   * before: then it is looked again, `most` times in all, at whoever is new.
-   */
-  async #search(most: number): Promise<void> {
-    const known = new Set<string>()
-    for (let looks = 0; looks < most; looks++) {
-      const unread = new Set<string>()
-      for (const name of await readdir('/proc')) {
-        const pid = Number(name)
-        if (!Number.isInteger(pid) || known.has(name)) continue
-        const environment = await environmentOf(name)
-        const isKnown = environment !== undefined && (!`\0${environment}`.includes(this.#mark) || (await this.#add(pid)))
-        if (isKnown) known.add(name)
-        else unread.add(name)
-      }
-      const isSure = [...unread].every(name => this.#unread.has(name))
-      this.#unread = unread
-      if (isSure || this.#members.size > 0) return
-    }
-  }
-
   async #add(pid: number): Promise<boolean> {
-    const began = await startOf(pid)
-    if (began !== undefined) this.#members.set(pid, began)
-    return began !== undefined
+    const member = await Member.of(pid)
+    if (member !== undefined) this.#members.set(pid, member)
+    return member !== undefined
   }
 }
 
-async function childrenOf(pid: number): Promise<readonly number[]> {
+/** At once: what /proc tells of threads and children never keeps who asks waiting, as what it tells of a process's memory does. */
+function childrenOf(pid: number): readonly number[] {
   const children: number[] = []
   try {
-    for (const thread of await readdir(`/proc/${pid}/task`))
-      children.push(...(await read(`/proc/${pid}/task/${thread}/children`)).split(' ').filter(Boolean).map(Number))
-  } catch {} // it is gone
+    for (const thread of readdirSync(`/proc/${pid}/task`))
+      children.push(...readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter(Boolean).map(Number))
+  } catch {} // it is gone, or that thread is: the next look finds the others
   return children
-}
-
-/** Empty where it is not ours to look at, and for a thread of the kernel; undefined for one that is gone, or just becoming another program. */
-async function environmentOf(pid: string): Promise<string | undefined> {
-  let refused = false
-  try {
-    const text = await readFile(`/proc/${pid}/environ`, 'latin1')
-    if (text !== '') return text
-  } catch (thrown) {
-    if (outOfDescriptors(thrown) !== undefined) throw thrown
-    refused = !['ENOENT', 'ESRCH'].includes(errnoOf(thrown) ?? '')
-  }
-  const survivor = await survivorOf(Number(pid))
-  if (survivor !== undefined) return read(`${survivor}/environ`)
-  // one of ours is closed to us for a moment while it becomes another program, and may be gone before it is asked whose it is
-  if (refused) return [process.getuid?.(), undefined].includes(await ownerOf(pid)) ? undefined : ''
-  return (await isKernels(pid)) ? '' : undefined
-}
-
-/** The real user id; undefined when it is gone. proc_pid_status(5) */
-async function ownerOf(pid: string): Promise<number | undefined> {
-  const uid = /^Uid:\s+(\d+)/m.exec(await read(`/proc/${pid}/status`))?.[1]
-  return uid === undefined ? undefined : Number(uid)
-}
-
-/** proc_pid_stat(5), field 9. */
-async function isKernels(pid: string): Promise<boolean> {
-  const stat = await read(`/proc/${pid}/stat`)
-  return (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]) & PF_KTHREAD) !== 0
-}
-
-/** A file of /proc; empty when its process is gone or not ours to look at. */
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'latin1')
-  } catch {
-    return ''
-  }
 }

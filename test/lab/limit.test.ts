@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { KEYS, type Lab, missing, useLab, type User } from './index.ts'
+import { KEYS, type Lab, missing, useLab } from './index.ts'
 import { type Call, nbtrunReceipt, noMapping, nothingLeft, words } from './nbtrun.ts'
 import { DEAF, FORGOTTEN, untilGone } from './watch.ts'
-
-const WAYS: readonly { readonly way: string; readonly user?: User; readonly map?: string }[] = [
-  { way: 'root' },
-  { way: 'b2', user: 'alice' },
-  { way: 'b1', user: 'alice' },
-  { way: 'c', user: 'alice', map: 'shared' },
-  { way: 'c', map: 'shared' },
-  { way: 'none', user: 'alice', map: 'none' },
-]
+import { WAYS } from './ways.ts'
 
 describe('--time-limit', { skip: noMapping || missing('fuse3'), timeout: 800_000 }, () => {
   let lab: Lab
@@ -19,7 +11,7 @@ describe('--time-limit', { skip: noMapping || missing('fuse3'), timeout: 800_000
     lab = await useLab()
   })
 
-  for (const { way, user, map = 'auto' } of WAYS) {
+  for (const { way, user, map = 'auto' } of [...WAYS, { way: 'none', user: 'alice', map: 'none' } as const]) {
     const env = way === 'none' ? {} : { NBTRUN_TEST_WAY: way }
     const call = (...options: string[]): Call => ({ env, options: ['--mapping', map, '--grace', '0', ...options], ...(user === undefined ? {} : { user }) })
     const name = `${way} of ${user ?? 'root'}`

@@ -14,6 +14,15 @@ export interface WayTested {
   readonly read?: 'polled' | 'blocking'
 }
 
+/** Each way with who takes it; `map`: the `--mapping` that leads to it. */
+export const WAYS: readonly { readonly way: string; readonly user?: User; readonly map?: string }[] = [
+  { way: 'root' },
+  { way: 'b2', user: 'alice' },
+  { way: 'b1', user: 'alice' },
+  { way: 'c', user: 'alice', map: 'shared' },
+  { way: 'c', map: 'shared' },
+]
+
 /** What must hold in every way of mapping. */
 export function acceptWay({ way, user, read = 'polled' }: WayTested): void {
   const kind = way === 'c' ? 'shared' : 'private'

@@ -103,7 +103,7 @@ async function servicesOf(prefix: string): Promise<(readonly [pid: number, began
 
 /** The prefix that a process of Wine has been given. */
 export async function prefixOf(pid: number): Promise<string> {
-  const folder = (await survivorOf(pid)) ?? `/proc/${pid}`
+  const folder = survivorOf(pid) ?? `/proc/${pid}`
   const variables = (await readFile(`${folder}/environ`, 'utf8').catch(() => '')).split('\0')
   return winePrefix(Object.fromEntries(variables.map(variable => [variable.split('=', 1)[0]!, variable.slice(variable.indexOf('=') + 1)])))
 }
@@ -130,7 +130,7 @@ export async function isWines(pid: number): Promise<boolean> {
 
 /** What a process is to Wine. What it runs is Wine's loader; its name is that of the program. */
 export async function roleOf(pid: number): Promise<'server' | 'own' | 'program' | 'none'> {
-  const survivor = await survivorOf(pid)
+  const survivor = survivorOf(pid)
   const file = basename(await (survivor === undefined ? linkOf(pid, 'exe') : readlink(`${survivor}/exe`).catch(() => '')))
   if (file.startsWith('wineserver')) return 'server'
   if (!/^wine(32|64)?(-preloader)?(-\w+)?$/.test(file)) return 'none'

@@ -66,7 +66,7 @@ async function* linksOf(pid: number, besides: readonly string[] = ['cwd', 'root'
   let folder = `/proc/${pid}`
   let descriptors = await readdir(`${folder}/fd`).catch(() => [])
   if (descriptors.length === 0) {
-    folder = (await survivorOf(pid)) ?? folder
+    folder = survivorOf(pid) ?? folder
     descriptors = await readdir(`${folder}/fd`).catch(() => [])
   }
   for (const link of [...besides, ...descriptors.map(fd => `fd/${fd}`)]) {

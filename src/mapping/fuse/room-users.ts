@@ -11,7 +11,7 @@ import { within } from '../../base/time.ts'
 export async function mountNamespace(pid: number): Promise<string | null | undefined> {
   const first = await namespaceIn(`/proc/${pid}`)
   if (first !== undefined) return first
-  const survivor = await survivorOf(pid)
+  const survivor = survivorOf(pid)
   return survivor === undefined ? undefined : namespaceIn(survivor)
 }
 
@@ -100,7 +100,7 @@ async function mountsOf(pid: number): Promise<readonly Mounted[]> {
   try {
     return await readMounts(`/proc/${pid}`)
   } catch {
-    const survivor = await survivorOf(pid)
+    const survivor = survivorOf(pid)
     return survivor === undefined ? [] : readMounts(survivor).catch(() => [])
   }
 }

@@ -47,15 +47,51 @@ test('a double fork with a session of its own is still a user, after its parents
   await mapping.unused
 })
 
-test('one that starts itself anew a hundred times, in sessions of its own, is waited for to the last', { timeout: 280_000 }, async () => {
+test('one that starts itself anew a hundred times, in sessions of its own, is waited for to the last', { timeout: 280_000 }, async context => {
   const folder = mkdtempSync(join(tmpdir(), 'nbtrun-none-'))
+  context.after(() => rmSync(folder, { recursive: true }))
   const last = join(folder, 'last')
   writeFileSync(join(folder, 'again'), `[ "$1" = 0 ] && { : >'${last}'; exit; }; setsid sh "$0" $(($1 - 1)) & exit 0`)
   const { mapping, child } = await start(`exec sh '${folder}/again' 100`)
   await mapping.entered(child.pid!)
   await mapping.unused
   assert.ok(existsSync(last))
-  rmSync(folder, { recursive: true })
+})
+
+/** Hides its environment, as one does that is just becoming another program, for longer than two looks take; then waits for a line. prctl(2) */
+const HIDING = `
+import ctypes, os, time
+c = ctypes.CDLL(None)
+c.prctl(4, 0, 0, 0, 0)
+print(os.getpid(), flush=True)
+time.sleep(0.5)
+c.prctl(4, 1, 0, 0, 0)
+open(3).readline()
+`
+const allSeen = (process.geteuid?.() === 0 && 'root sees every environment') || noHeadless
+
+test('one whose environment is not to be read for a while is waited for', { skip: allSeen, timeout: 280_000 }, async () => {
+  const { mapping, child, next, exit } = await start(`setsid python3 -c "${HIDING}" & exit 0`)
+  const left = Number(await next())
+  await exit
+  await mapping.entered(child.pid!) // it has no parent left by which it might be known
+  await new Promise(resolve => setTimeout(resolve, 700))
+  assert.equal(await isUnused(mapping), false)
+  assert.ok((await mapping.users()).includes(left))
+  letGo(child)
+  await mapping.unused
+})
+
+test('one that never shows its environment is not waited for for ever', { skip: allSeen, timeout: 280_000 }, async () => {
+  const hidden = spawn('python3', ['-c', 'import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); input()'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  await once(hidden.stdout, 'data')
+  const { mapping, child, exit } = await start('exit 0')
+  await mapping.entered(child.pid!)
+  await Promise.all([mapping.unused, exit])
+  assert.equal(hidden.exitCode, null)
+  hidden.kill('SIGKILL')
 })
 
 test('a child that forgot its environment is known by its parent', { timeout: 280_000 }, async () => {
