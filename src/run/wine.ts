@@ -114,9 +114,9 @@ export class WineSide {
   async #ask(pid: number, heard: boolean): Promise<NodeJS.Signals | undefined> {
     const by = await MANNER.ask(pid, heard)
     if (by !== 'SIGINT') return by
-    if (this.#closer !== undefined && (await mayHaveWindows(pid))) this.#closer.ask(pid)
-    else if (!heard || !(await isOfOurGroup(pid))) return by
-    return undefined
+    const hasWindows = this.#closer !== undefined && (await mayHaveWindows(pid))
+    this.#closer?.ask(pid, !hasWindows)
+    return hasWindows || (heard && (await isOfOurGroup(pid))) ? undefined : by
   }
 
   /** What we start of Wine's tells by its environment that it is no part of the program. */

@@ -16,6 +16,9 @@ const FIXTURES = join(import.meta.dirname, 'fixtures')
 /** What a bound is where nothing should take long, on a machine that does much else, ms. */
 const LONG_MS = 120_000
 
+/** Node for Windows has not begun by then, ms. */
+const BEFORE_NODE_MS = 150
+
 export interface Ran {
   /** What Wine makes of it: the lowest 8 bits. */
   readonly code: number | null
@@ -147,10 +150,17 @@ export class WindowsNode {
     return { child, ran }
   }
 
-  /** Runs nbtrun in a terminal, which is its console: alone on it, or started by these words. */
-  terminal(words: readonly string[], env: Readonly<Record<string, string>> = {}, by: readonly string[] = []): Promise<Terminal> {
+  /**
+   * Runs nbtrun in a terminal, which is its console: alone on it, or started by these words. Where Wine itself ends with 1 before Node can have begun, without a word
+   * (seen once, soon after another console had ended), it is started again.
+   */
+  async terminal(words: readonly string[], env: Readonly<Record<string, string>> = {}, by: readonly string[] = []): Promise<Terminal> {
     const program = [windowsPath(join(this.folder, 'app', 'node.exe')), windowsPath(join(this.folder, 'app', 'bin', 'nbtrun.js'))]
-    return Terminal.here(['wine', ...by, ...program, ...words], { env: { ...this.env, ...env, TERM: 'xterm' }, cwd: this.folder })
+    for (let left = 2; ; left--) {
+      const terminal = await Terminal.here(['wine', ...by, ...program, ...words], { env: { ...this.env, ...env, TERM: 'xterm' }, cwd: this.folder })
+      const end = await Promise.race([terminal.ended, pause(BEFORE_NODE_MS)])
+      if (end?.code !== 1 || terminal.shown !== '' || left === 0) return terminal
+    }
   }
 
   /** Every process of this Windows. */

@@ -58,7 +58,7 @@ describe('where a wineserver runs already, other people’s programs keep their 
       try {
         await untilSaid(theirs, 'ready')
         // one that keeps its window is ended soon; one that may close it has its time
-        const options = ['--time-limit', '15s', '--kill-after', exit === null ? '10s' : '60s', '--grace', '0', '--teardown-timeout', '60s']
+        const options = ['--time-limit', '20s', '--kill-after', exit === null ? '10s' : '60s', '--grace', '0', '--teardown-timeout', '60s']
         const call = { user, env, share: '//srv/app=P:', options, timeout: 240_000 }
         const { code, receipt, stderr } = await nbtrunReceipt(lab, ['closes.exe', `P:\\ours-${index}`, 'leave', 'window'], call)
         assert.deepEqual([receipt.shares[0]?.mapping, receipt.wine?.server], ['shared', 'running'], stderr)

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { compileExe, type Lab, useLab } from './index.ts'
-import { type Call, nbtrunReceipt, nothingLeft, type WithReceipt } from './nbtrun.ts'
+import { type Call, nbtrunReceipt, nothingLeft, words } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
-import { linesSaid, noWine, unseenPrefix } from './wine.ts'
+import { linesSaid, noWine, said, unseenPrefix, untilSaid } from './wine.ts'
 
 /** More than a busy machine takes until Wine has started for the asking. */
 const PATIENT = '60s'
@@ -16,7 +16,6 @@ describe('a Windows program is asked to end before it is made to', { skip: noWin
   let env: Record<string, string>
   let alices: Record<string, string>
   const disk = (name: string): string => join(lab.server().diskPath('app'), name)
-  const said = (name: string): string[] => linesSaid(disk(name))
   before(async () => {
     lab = await useLab()
     await compileExe('closes.c', disk('closes.exe'))
@@ -29,47 +28,47 @@ describe('a Windows program is asked to end before it is made to', { skip: noWin
     await nothingLeft(lab)
   })
 
-  const run = (name: string, killAfter: string, program: readonly string[], options: readonly string[] = [], call: Call = {}): Promise<WithReceipt> => {
-    const [exe = '', ...more] = program
-    const limits = ['--time-limit', '15s', '--kill-after', killAfter, ...options]
-    return nbtrunReceipt(lab, [exe, `P:\\${name}`, ...more], { env, share: '//srv/app=P:', options: limits, timeout: 240_000, ...call })
+  interface Case {
+    readonly what: string
+    readonly program: readonly string[]
+    /** What the program says of it. */
+    readonly says: readonly string[]
+    readonly killAfter?: string
+    readonly call?: () => Call
   }
+  const left = ['ready', 'wm-close', 'leaves']
+  const cases: readonly Case[] = [
+    { what: 'one with a window by closing that', program: [GUI, 'tell', 'window'], says: left },
+    { what: 'one with a window, of an ordinary user', program: [GUI, 'tell', 'window'], says: left, call: () => ({ user: 'alice', env: alices }) },
+    { what: 'one that has its window later, then', program: [GUI, 'tell', 'late'], says: ['begun', ...left] },
+    { what: 'one that keeps its window is ended after --kill-after', program: [GUI, 'stay', 'window'], says: ['ready', 'wm-close'], killAfter: '10s' },
+    { what: 'one of the console by Ctrl-C', program: ['closes.exe', 'tell'], says: ['ready', 'ctrl-c', 'leaves'] },
+    { what: 'one of the console that has a window as well by closing that', program: ['closes.exe', 'tell', 'window'], says: left },
+  ]
 
   for (const mapping of ['private', 'shared'] as const) {
     const options = ['--mapping', mapping, '--grace', '0']
 
-    test(`one with a window by closing that: ${mapping}`, { timeout: 280_000 }, async () => {
-      const { code, receipt, stderr } = await run(`window-${mapping}`, PATIENT, [GUI, 'leave', 'window'], options)
-      assert.deepEqual([code, said(`window-${mapping}`), receipt.program?.exit], [124, ['ready', 'wm-close'], 7], stderr)
-      await untilGone(lab)
-      await nothingLeft(lab)
-    })
+    for (const [index, { what, program, says, killAfter = PATIENT, call = (): Call => ({}) }] of cases.entries())
+      test(`${what}: ${mapping}`, { timeout: 280_000 }, async () => {
+        const name = `${mapping}-${index}`
+        const [exe = '', ...more] = program
+        const asked = { env, share: '//srv/app=P:', options: [...options, '--kill-after', killAfter, '--events', 'fd:1'], timeout: 240_000, ...call() }
+        const run = lab.spawn('client1', words(lab, [exe, 'again', `P:\\${name}`, ...more], asked), asked)
+        await Promise.all([said(run, '"quit"'), untilSaid(disk(name), says[0]!)])
+        run.kill('SIGTERM')
+        const { exitCode, stderr } = await run
+        assert.deepEqual([exitCode, linesSaid(disk(name))], [0, says], String(stderr))
+        await untilGone(lab)
+        await nothingLeft(lab)
+      })
 
-    test(`one with a window, of an ordinary user: ${mapping}`, { timeout: 280_000 }, async () => {
-      const call = { user: 'alice', env: alices } as const
-      const { code, receipt, stderr } = await run(`alice-${mapping}`, PATIENT, [GUI, 'leave', 'window'], options, call)
-      assert.deepEqual([code, said(`alice-${mapping}`), receipt.program?.exit], [124, ['ready', 'wm-close'], 7], stderr)
-      await untilGone(lab)
-      await nothingLeft(lab)
-    })
-
-    test(`one that keeps its window is ended after --kill-after: ${mapping}`, { timeout: 280_000 }, async () => {
-      const { code, receipt } = await run(`stays-${mapping}`, '10s', [GUI, 'stay', 'window'], options)
-      assert.deepEqual([code, said(`stays-${mapping}`), receipt.program?.signal], [124, ['ready', 'wm-close'], 'SIGKILL'])
-      await untilGone(lab)
-      await nothingLeft(lab)
-    })
-
-    test(`one of the console by Ctrl-C: ${mapping}`, { timeout: 280_000 }, async () => {
-      const { code, receipt } = await run(`console-${mapping}`, PATIENT, ['closes.exe', 'leave'], options)
-      assert.deepEqual([code, said(`console-${mapping}`), receipt.program?.exit], [124, ['ready', 'ctrl-c'], 7])
-      await untilGone(lab)
-      await nothingLeft(lab)
-    })
-
-    test(`one of the console that has a window as well by closing that: ${mapping}`, { timeout: 280_000 }, async () => {
-      const { code, receipt } = await run(`both-${mapping}`, PATIENT, ['closes.exe', 'leave', 'window'], options)
-      assert.deepEqual([code, said(`both-${mapping}`), receipt.program?.exit], [124, ['ready', 'wm-close'], 7])
+    test(`the program itself by --time-limit: ${mapping}`, { timeout: 280_000 }, async () => {
+      const name = `limit-${mapping}`
+      const limits = ['--time-limit', '20s', '--kill-after', PATIENT] // it has begun by then
+      const call = { env, share: '//srv/app=P:', options: [...options, ...limits], timeout: 240_000 }
+      const { code, receipt, stderr } = await nbtrunReceipt(lab, ['closes.exe', `P:\\${name}`, 'leave', 'window'], call)
+      assert.deepEqual([code, linesSaid(disk(name)), receipt.program?.exit], [124, ['ready', 'wm-close'], 7], stderr)
       await untilGone(lab)
       await nothingLeft(lab)
     })

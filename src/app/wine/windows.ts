@@ -9,6 +9,9 @@ import { closeWindows } from './tools.ts'
 /** Wine has to start for it: on a busy machine that takes a while, ms. */
 const CLOSE_MS = 10_000
 
+/** Between two attempts at a program that could not be told: it may be starting, and have its window later, ms. */
+const AGAIN_MS = { first: 1000, longest: 5000 }
+
 export interface CloserOptions {
   readonly prefix: string
   readonly env: Env
@@ -36,9 +39,12 @@ export class WindowCloser {
     this.#gone = AbortSignal.any([options.gone, this.#left.signal])
   }
 
-  /** Asks a program, and returns before it is asked. One that has no windows after all, or does not heed it, is asked by Ctrl-C. */
-  ask(pid: number): void {
-    const asking = this.#ask(pid).catch(() => {})
+  /**
+   * Asks a program, and returns before it is asked. One that has no windows, or does not heed it, is asked by Ctrl-C, unless that is `done`; should it have windows
+   * later, it is asked to close them then.
+   */
+  ask(pid: number, done: boolean): void {
+    const asking = this.#ask(pid, done).catch(() => {})
     this.#asking.add(asking)
     void asking.then(() => this.#asking.delete(asking))
   }
@@ -49,12 +55,19 @@ export class WindowCloser {
     await Promise.all(this.#asking)
   }
 
-  async #ask(pid: number): Promise<void> {
+  async #ask(pid: number, done: boolean): Promise<void> {
     const { answerMs } = this.#options
     const gone = this.#gone
     const began = await startOf(pid)
-    if (await this.#close(pid).catch(() => false)) await pause(answerMs, gone)
-    if (!gone.aborted && began !== undefined && (await startOf(pid)) === began) process.kill(pid, 'SIGINT')
+    const lives = async (): Promise<boolean> => !gone.aborted && began !== undefined && (await startOf(pid)) === began
+    let told = false
+    for (let wait = AGAIN_MS.first; !told && (await lives()); wait = Math.min(AGAIN_MS.longest, wait * 2)) {
+      told = await this.#close(pid).catch(() => false)
+      if (told) await pause(answerMs, gone)
+      if (!done && (await lives())) process.kill(pid, 'SIGINT')
+      done = true
+      if (!told) await pause(wait, gone)
+    }
   }
 
   /** False where it took too long. */
@@ -75,6 +88,7 @@ export class WindowCloser {
   /** Whether it was told. */
   async #close(pid: number): Promise<boolean> {
     const { prefix, wine, users, isOurs } = this.#options
+    if (!(await mayHaveWindows(pid))) return false
     const image = await imageOf(pid)
     const word = await wine()
     const server = await wineserverOf(prefix)

@@ -22,11 +22,13 @@ print('ready', flush=True)
 sys.stdin.read()
 `
 
-/** What looks like a program of Wine, and has loaded these files; INT ends it. */
+/** What looks like a program of Wine that may have windows, and has loaded these files; INT ends it. */
 async function program(name: string, prefix: string, ...loads: readonly string[]): Promise<ChildProcess> {
   const path = join(base, 'wine64-preloader')
   if (!existsSync(path)) copyFileSync(realpathSync('/usr/bin/python3'), path)
-  const child = spawn(path, ['-c', PROGRAM, name, ...loads], { env: { WINEPREFIX: prefix, PYTHONHOME: '/usr' }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const looks = join(base, 'uxtheme.dll')
+  writeFileSync(looks, 'MZ')
+  const child = spawn(path, ['-c', PROGRAM, name, looks, ...loads], { env: { WINEPREFIX: prefix, PYTHONHOME: '/usr' }, stdio: ['pipe', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
   return child
 }
@@ -63,7 +65,7 @@ test('windows are closed by name where nobody else in the prefix has it; else, a
     })
   try {
     const patient = closer([ours, strangers[0]!, renamed], 3_600_000)
-    patient.ask(ours.pid!)
+    patient.ask(ours.pid!, false)
     while (!existsSync(told)) await pause(10)
     await patient.leave()
     assert.deepEqual([readFileSync(told, 'utf8'), ours.signalCode], ['taskkill /im app.exe\n', null], 'it has its time, which the end of the run cuts short')
@@ -71,19 +73,19 @@ test('windows are closed by name where nobody else in the prefix has it; else, a
     rmSync(told)
     const ended = once(ours, 'exit')
     const refused = closer([ours, renamed], 3_600_000)
-    refused.ask(ours.pid!)
+    refused.ask(ours.pid!, false)
     assert.deepEqual([(await ended)[1], existsSync(told)], ['SIGINT', false], "another's would be closed with it")
     await refused.leave()
 
     const again = await program('app.exe', prefix)
     const end = once(again, 'exit')
     const mistaken = closer([again, strangers[0]!], 3_600_000)
-    mistaken.ask(again.pid!)
+    mistaken.ask(again.pid!, false)
     assert.deepEqual([(await end)[1], existsSync(told)], ['SIGINT', false], 'whatever that calls itself')
     await mistaken.leave()
 
     const stays = once(strangers[0]!, 'exit')
-    closer([...strangers, renamed], 10).ask(strangers[0]!.pid!)
+    closer([...strangers, renamed], 10).ask(strangers[0]!.pid!, false)
     assert.deepEqual([(await stays)[1], existsSync(told)], ['SIGINT', true], 'it did not heed it')
     assert.equal(strangers[1]!.signalCode, null)
   } finally {
