@@ -222,8 +222,9 @@ export const FAULTS = {
     legend: 'nbtrun has as many descriptors open as it may (prlimit --nofile)',
     impossible: (place, way) => (place.moment === 'before' || looksForUsers(place, way) ? undefined : 'nbtrun opens nothing any more'),
     happens: async ({ pid }) => {
+      process.kill(pid, 'SIGSTOP') // it stays in this place until it is watched, which takes a while
       noMoreDescriptors(pid)
-      const refused = await refusedDescriptors(pid)
+      const refused = await refusedDescriptors(pid).finally(() => process.kill(pid, 'SIGCONT'))
       return async () => ((await refused()).length > 0 ? undefined : 'nbtrun asked for no descriptor any more')
     },
     expected: ({ moment }) =>

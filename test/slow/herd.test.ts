@@ -81,6 +81,7 @@ describe(`${RUNS} runs, ${AT_ONCE} at once`, { skip: noMapping, timeout: 3_600_0
 class Gate {
   readonly #folder: string
   #opening: NodeJS.Timeout | undefined
+  #closed = false
 
   /** In a folder with this beginning, which is that user's. */
   constructor(beginning: string, uid: number) {
@@ -95,7 +96,7 @@ class Gate {
   }
 
   async until(programs: number): Promise<void> {
-    while (readdirSync(this.#folder).length <= programs) await pause(200)
+    while (!this.#closed && readdirSync(this.#folder).length <= programs) await pause(200)
   }
 
   /** Again and again: one may have looked just before. */
@@ -109,6 +110,7 @@ class Gate {
   }
 
   close(): void {
+    this.#closed = true
     clearInterval(this.#opening)
   }
 }

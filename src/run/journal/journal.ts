@@ -7,6 +7,7 @@ import { isWindows } from '../../base/platform.ts'
 import { within } from '../../base/time.ts'
 import { driveKey, type Head, type Line, type NameLine, nameId, type SessionLine, smb1Id, type Smb1Line } from './entry.ts'
 import type { NetbiosName } from '../../nbt/names.ts'
+import { type Asked, fallenOf } from './fallen.ts'
 import { here } from './origin.ts'
 import { type Filed, Place } from './place.ts'
 
@@ -27,6 +28,9 @@ const NEWLINE = Buffer.from('\n')
 
 /** A disk that takes longer is not waited for, ms. */
 const DISK_MS = 5000
+
+/** A server that lost a connection for itself says so at its second call, which is made after 1 s, ms. */
+const FALLEN_MS = 1500
 
 const sync = promisify(fsync)
 const syncData = promisify(fdatasync)
@@ -152,6 +156,14 @@ export class Journal {
 
   driveGone({ prefix, letter }: DriveChange): void {
     this.#give({ what: 'no-drive', prefix, letter }, driveKey({ prefix, letter }))
+  }
+
+  /** Asks the servers about connections that were lost: a session whose connection has fallen on their side, too, is not kept. Never rejects. */
+  async dropFallen(): Promise<void> {
+    const asked: Asked[] = []
+    for (const line of this.#held.values()) if (line.what === 'session' && line.ends !== undefined) asked.push({ key: line.id, ends: line.ends })
+    const fallen = await fallenOf(asked, FALLEN_MS).catch((): ReadonlySet<string> => new Set()) // who has no descriptor left to ask with keeps it
+    for (const id of fallen) this.sessionGone(id)
   }
 
   /** Takes the entry off the disk, unless something in it was not given back: that is for the next run. `noSessions`: the servers said that they have none. */
