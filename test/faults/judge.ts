@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { pause } from '../../src/base/time.ts'
-import { runs } from '../lab/journal.ts'
+import { entries, journalOf, runs } from '../lab/journal.ts'
 import type { Lab, User } from '../lab/index.ts'
 import { nothingLeftHere, nothingLeftThere, nothingRunsHere } from '../lab/nbtrun.ts'
 import { type Disk, type Expected, PROGRAM } from './faults.ts'
@@ -77,7 +78,10 @@ export async function judgeLeft(lab: Lab, { ended, user, journal, name, target, 
       assert.equal(code, 0, stderr)
     })
   }
+  const before = complaints.length
   await check('left here in the end', () => nothingLeftHere(lab))
+  if (complaints.length > before)
+    complaints.push(...entries(lab, 'client1', user).map(entry => readFileSync(join(journalOf(lab, 'client1', user), entry), 'utf8')))
   await check('left on the server', () => nothingLeftThere(lab, 100))
   if (name !== undefined) await check('left at the name server', () => unregistered(lab, name))
   await check('connections', () => noConnections(lab))
