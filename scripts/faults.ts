@@ -1,11 +1,12 @@
 // npm run faults: everything that can go wrong, at every place in the life of a run, as a table; after each nothing is left on either side.
 // usage: npm run faults -- [--places login,grace] [--faults TERM,RST] [--ways b2,root] [--times 20] [--jobs 3]
-// Unless told otherwise the way of ordinary users has each cell 20 times, and each other way three times.
+// Unless told otherwise the way of ordinary users has each cell 20 times, and each other way three times. A round in which the run was not at that place, or nothing
+// happened to it, says nothing: it is played again, and a cell with more of them than of others is void.
 import { parseArgs } from 'node:util'
 import { FAULTS, type FaultName, impossible } from '../test/faults/faults.ts'
 import { PLACES, type PlaceName } from '../test/faults/places.ts'
 import { playRound } from '../test/faults/round.ts'
-import { type Counted, count, legend, table, tell } from '../test/faults/table.ts'
+import { type Counted, count, isGreen, isOver, legend, table, tell, uncounted } from '../test/faults/table.ts'
 import { type FaultWayName, WAYS } from '../test/faults/ways.ts'
 import { chosen } from '../test/lab/grid.ts'
 import { ensurePackages, type Lab, missing, runAsRoot, startLab } from '../test/lab/index.ts'
@@ -47,9 +48,10 @@ async function main(): Promise<number> {
       `\n${WAYS[way].legend} (${way}), each cell ${times(way)} times:\n${table(places, faults, way, (place, fault) => results.get(`${way} ${place} ${fault}`))}`,
     )
   console.log(`\n${legend(places, faults, ways)}`)
-  const bad = [...results].filter(([, { green, red, voids }]) => red + voids > 0 || green === 0)
-  const rounds = [...results.values()].reduce((sum, { green }) => sum + green, 0)
-  if (bad.length === 0) console.log(`\nAll ${results.size} cells are green, ${rounds} runs in all, and nothing was left.`)
+  const bad = [...results].filter(([, counted]) => !isGreen(counted))
+  const sum = (of: 'green' | 'voids'): number => [...results.values()].reduce((so, counted) => so + counted[of], 0)
+  if (bad.length === 0) console.log(`\nAll ${results.size} cells are green, ${sum('green')} runs in all, and nothing was left.`)
+  if (sum('voids') > 0) console.log(`\n${sum('voids')} rounds were void, and played again.`)
   for (const [name, counted] of bad) console.log(`\n${name}: ${tell(counted)}\n${counted.why.replaceAll(/^/gm, '  ')}`)
   return bad.length === 0 ? 0 : 1
 }
@@ -60,9 +62,9 @@ async function lane(jobs: Job[], times: (way: FaultWayName) => number, results: 
   try {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       const { way, place, fault } = job
-      let counted: Counted | undefined
+      let counted = uncounted(times(way))
       const began = performance.now()
-      for (let round = 0; round < times(way); round++) {
+      for (let round = 0; !isOver(counted); round++) {
         lab ??= await startLab(LAB)
         const verdict = await playRound(lab, { place: PLACES[place], fault: FAULTS[fault], way: WAYS[way] }, round)
         counted = count(counted, verdict)
@@ -70,9 +72,9 @@ async function lane(jobs: Job[], times: (way: FaultWayName) => number, results: 
         lab.dispose()
         lab = undefined
       }
-      results.set(`${way} ${place} ${fault}`, counted!)
+      results.set(`${way} ${place} ${fault}`, counted)
       console.error(
-        `${way} ${place} × ${fault}: ${tell(counted!)}, ${Math.round((performance.now() - began) / 1000)} s${counted!.why === '' ? '' : `\n${counted!.why}`}`,
+        `${way} ${place} × ${fault}: ${tell(counted)}, ${Math.round((performance.now() - began) / 1000)} s${counted.why === '' ? '' : `\n${counted.why}`}`,
       )
     }
   } finally {

@@ -10,7 +10,7 @@ import { judgeEnd, judgeLeft } from './judge.ts'
 import { type Place, PLACES, type PlaceName } from './places.ts'
 import { nth } from './relay.ts'
 import { playRound } from './round.ts'
-import { count, legend, table, tell } from './table.ts'
+import { count, isOver, legend, table, tell, uncounted } from './table.ts'
 import { WAYS } from './ways.ts'
 
 const WAY = WAYS.b2
@@ -84,12 +84,25 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
 
 test('its table: what was red is red, what cannot be has its reason', () => {
   assert.equal(impossible(PLACES.login, FAULTS.crash, WAY), 'there is no program yet')
-  const green = count(undefined, { result: 'green', why: '' })
+  const green = count(uncounted(1), { result: 'green', why: '' })
   const red = count(count(green, { result: 'void', why: 'elsewhere' }), { result: 'red', why: 'left' })
-  assert.deepEqual([tell(green), tell(count(green, { result: 'void', why: '' })), tell(red), red.why], ['ok', 'void 1/2', 'RED 1/3', 'left'])
+  assert.deepEqual([tell(green), tell(red), red.why], ['ok', 'RED 1/3', 'left'])
   assert.equal(
     table(['login', 'io'], ['TERM', 'crash'], 'b2', (place, fault) => (place === 'login' ? green : fault === 'crash' ? red : undefined)),
     ['b2     login  io', 'TERM   ok', 'crash  –      RED 1/3'].join('\n'),
   )
   assert.match(legend(['login', 'io'], ['TERM', 'crash'], ['b2']), /\n\n–  there is no program yet: crash at login$/)
+})
+
+test('a void round is played again, as often as a cell has others', () => {
+  const played = (...results: ('green' | 'red' | 'void')[]) => results.reduce((so, result) => count(so, { result, why: '' }), uncounted(2))
+  const cells = [
+    played('green'),
+    played('void', 'green', 'green'),
+    played('void', 'void', 'green'),
+    played('void', 'void', 'void'),
+    played('void', 'red', 'green'),
+  ]
+  assert.deepEqual(cells.map(isOver), [false, true, false, true, true])
+  assert.deepEqual(cells.map(tell), ['void 0/1', 'ok', 'void 2/3', 'void 3/3', 'RED 1/3'])
 })

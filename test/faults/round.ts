@@ -105,21 +105,20 @@ export async function playRound(lab: Lab, { place, fault, way }: Cell, round: nu
     const unproven = await proof?.()
     await fault.ends?.(at)
     const ended: Ended = { end: signal ?? exitCode, stderr: String(stderr), events: events() }
-    const complaints = [
-      ...judgeEnd(ended, expected),
-      ...judgeWork(join(folder, 'log'), ended),
-      ...(await judgeLeft(lab, {
-        ended,
-        user,
-        journal: fault.ownDisk === 'journal' ? disk : undefined,
-        name,
-        target: ['--port', String(between.port), `//${address}`],
-        expected,
-      })),
-    ]
+    const wrong = [...judgeEnd(ended, expected), ...judgeWork(join(folder, 'log'), ended)]
+    const left = await judgeLeft(lab, {
+      ended,
+      user,
+      journal: fault.ownDisk === 'journal' ? disk : undefined,
+      name,
+      target: ['--port', String(between.port), `//${address}`],
+      expected,
+    })
     if (disk !== undefined) eject(lab, disk)
-    // what did not happen to it cannot be held against its end
-    if (unproven !== undefined) throw new Void([`nothing happened to the run: ${unproven}`, ...complaints].join('\n'))
+    // what did not happen to it cannot be held against its end, but nothing excuses what is left
+    const idle = unproven === undefined ? [] : [`nothing happened to the run: ${unproven}`]
+    if (idle.length > 0 && left.length === 0) throw new Void([...idle, ...wrong].join('\n'))
+    const complaints = [...idle, ...wrong, ...left]
     if (complaints.length > 0) return { result: 'red', why: complaints.join('\n') }
     return { result: 'green', why: '' }
   } catch (error) {

@@ -4,25 +4,42 @@ import { PLACE_LEGEND, PLACES, type PlaceName } from './places.ts'
 import type { Verdict } from './round.ts'
 import { type FaultWayName, WAYS } from './ways.ts'
 
-/** What became of the tries of a cell, and why the first that was not green was not. */
+/** What became of the rounds of a cell, and why the first that was not green was not. */
 export interface Counted {
+  /** How many say something about it. */
+  readonly times: number
   readonly green: number
   readonly red: number
   readonly voids: number
   readonly why: string
 }
 
-export function count(so: Counted = { green: 0, red: 0, voids: 0, why: '' }, { result, why }: Verdict): Counted {
-  // what a red one says is worth more than why another was void
-  const first = so.why === '' || (result === 'red' && so.red === 0) ? why : so.why
-  return { green: so.green + Number(result === 'green'), red: so.red + Number(result === 'red'), voids: so.voids + Number(result === 'void'), why: first }
+export function uncounted(times: number): Counted {
+  return { times, green: 0, red: 0, voids: 0, why: '' }
 }
 
-/** `ok`; `RED 2/20`; `void 1/20`. */
-export function tell({ green, red, voids }: Counted): string {
+export function count(so: Counted, { result, why }: Verdict): Counted {
+  // what a red one says is worth more than why another was void
+  const first = so.why === '' || (result === 'red' && so.red === 0) ? why : so.why
+  const and = (one: Verdict['result']): number => Number(result === one)
+  return { ...so, green: so.green + and('green'), red: so.red + and('red'), voids: so.voids + and('void'), why: first }
+}
+
+/** A round that says nothing is played again, as often as there are others. */
+export function isOver({ times, green, red, voids }: Counted): boolean {
+  return green + red >= times || voids > times
+}
+
+export function isGreen({ times, green, red }: Counted): boolean {
+  return red === 0 && green >= times
+}
+
+/** `ok`; `RED 2/20`; `void 21/40`. */
+export function tell(counted: Counted): string {
+  const { green, red, voids } = counted
   const all = green + red + voids
   if (red > 0) return `RED ${red}/${all}`
-  return voids > 0 ? `void ${voids}/${all}` : 'ok'
+  return isGreen(counted) ? 'ok' : `void ${voids}/${all}`
 }
 
 /** A row for each fault, a column for each place; `–` where there can be no such cell. */
