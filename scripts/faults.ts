@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   const bad = [...results].filter(([, counted]) => !isGreen(counted))
   const sum = (of: 'green' | 'voids'): number => [...results.values()].reduce((so, counted) => so + counted[of], 0)
   if (bad.length === 0) console.log(`\nAll ${results.size} cells are green, ${sum('green')} runs in all, and nothing was left.`)
-  if (sum('voids') > 0) console.log(`\n${sum('voids')} rounds were void, and played again.`)
+  if (sum('voids') > 0) console.log(`\nVoid rounds, which say nothing and do not count: ${sum('voids')}.`)
   for (const [name, counted] of bad) console.log(`\n${name}: ${tell(counted)}\n${counted.why.replaceAll(/^/gm, '  ')}`)
   return bad.length === 0 ? 0 : 1
 }

@@ -1,9 +1,10 @@
 // The fault matrix itself: a round that was not at its place is void, what is left is seen, a few of its cells are green.
 import assert from 'node:assert/strict'
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { type Lab, useLab } from '../lab/index.ts'
+import { journalOf } from '../lab/journal.ts'
 import { noMapping } from '../lab/nbtrun.ts'
 import { FAULTS, type FaultName, impossible } from './faults.ts'
 import { judgeEnd, judgeLeft } from './judge.ts'
@@ -65,6 +66,18 @@ describe('the fault matrix', { skip: noMapping, timeout: 800_000 }, () => {
       assert.match(complaints.join('\n'), /^its end is not told[\s\S]*^left here[^:]*: runtime folder of alice/m)
     } finally {
       rmdirSync(left)
+    }
+  })
+
+  test('what is left is red and told, also where nothing happened to the run', async () => {
+    const left = join(journalOf(lab, 'client1', 'alice'), 'stranger')
+    writeFileSync(left, 'of nobody')
+    try {
+      const { result, why } = await playRound(lab, { place: PLACES.idle, fault: FAULTS.fds, way: WAY }, 0)
+      assert.equal(result, 'red', why)
+      assert.match(why, /^nothing happened to the run: [^\n]+\nleft in the journal: [\s\S]*\nleft here in the end: [\s\S]*\nof nobody$/)
+    } finally {
+      rmSync(left)
     }
   })
 

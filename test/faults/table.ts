@@ -6,7 +6,7 @@ import { type FaultWayName, WAYS } from './ways.ts'
 
 /** What became of the rounds of a cell, and why the first that was not green was not. */
 export interface Counted {
-  /** How many say something about it. */
+  /** How many shall say something about it. */
   readonly times: number
   readonly green: number
   readonly red: number
