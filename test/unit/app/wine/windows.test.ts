@@ -66,7 +66,7 @@ test('windows are closed by name where nobody else in the prefix has it; else, a
   try {
     const patient = closer([ours, strangers[0]!, renamed], 3_600_000)
     patient.ask(ours.pid!, false)
-    while (!existsSync(told)) await pause(10)
+    while (!readFileSync(told, { encoding: 'utf8', flag: 'a+' }).endsWith('\n')) await pause(10)
     await patient.leave()
     assert.deepEqual([readFileSync(told, 'utf8'), ours.signalCode], ['taskkill /im app.exe\n', null], 'it has its time, which the end of the run cuts short')
 
