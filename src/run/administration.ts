@@ -10,7 +10,7 @@ import type { Session } from '../smb/resources.ts'
 import { ServerService } from '../smb/rpc/srvsvc/service.ts'
 import { Journal } from './journal/journal.ts'
 import { login } from './servers.ts'
-import { notGivenBack } from './teardown.ts'
+import { endJournal, notGivenBack } from './teardown.ts'
 
 export interface Asking {
   readonly settings: Settings
@@ -37,7 +37,7 @@ export async function askServer<T>(
   } finally {
     given.password.fill(0)
     const error = notGivenBack((await scope.unwind()).filter(({ ok, phase }) => !ok && phase === 'teardown'))
-    journal.end()
+    await endJournal(journal, scope.steps, signal)
     if (error !== undefined) tell?.(error)
   }
 }

@@ -14,11 +14,10 @@ import type { LeftNames } from './left-names.ts'
 import type { Names } from './names.ts'
 import { launch, type Launched, mayNeedWine } from './launch.ts'
 import { map } from './map.ts'
-import { judge } from './receipt.ts'
 import { reapPlace, withNames } from './reap.ts'
 import { Record } from './record.ts'
 import { giveSeatsBack, takeSeats } from './seats.ts'
-import { tearDown } from './teardown.ts'
+import { endJournal, tearDown } from './teardown.ts'
 import type { Verifier } from './verify.ts'
 import { untilOver } from './wait.ts'
 
@@ -93,9 +92,7 @@ async function story(settings: Settings, words: readonly string[], io: RunIo, { 
   record.heldMs = scope.elapsed - record.waited.ms
   for (const reaped of (await left?.end()) ?? []) if (reaped.news) record.tell({ type: 'reaped', ...reaped })
   const kept = asker === undefined ? undefined : await verified(asker, record, settings['teardown-timeout'], control.hurried)
-  // Samba itself hangs up on who is met without a share at the end of one of its minutes, which may be between the last share and LOGOFF
-  if (judge(scope.steps) === 'lost' && !control.hurried.aborted) await journal.dropFallen()
-  journal.end(record.verification?.verified === true)
+  await endJournal(journal, scope.steps, control.hurried, record.verification?.verified === true)
   await record.finish(scope, released.ms, failure)
   if (released.failed !== undefined) {
     if (failure === undefined && settings['strict-teardown']) failure = released.failed

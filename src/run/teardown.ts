@@ -1,6 +1,7 @@
 import { NbtrunError } from '../base/errors.ts'
 import type { Scope, Step } from '../base/scope.ts'
 import { now } from '../base/time.ts'
+import type { Journal } from './journal/journal.ts'
 import type { Record } from './record.ts'
 import { judge } from './receipt.ts'
 
@@ -40,6 +41,13 @@ export function notGivenBack(bad: readonly Step[]): NbtrunError | undefined {
 }
 
 const HURRIED_STEP_MS = 200
+
+/** Takes off the disk what was given back. The servers of lost connections are asked, unless nobody waits for that; `noSessions`: all said that they have none. */
+export async function endJournal(journal: Journal, steps: readonly Step[], hurried: AbortSignal, noSessions = false): Promise<void> {
+  // Samba itself hangs up on who is met without a share at the end of one of its minutes, which may be between the last share and LOGOFF
+  if (judge(steps) === 'lost' && !hurried.aborted) await journal.dropFallen()
+  journal.end(noSessions)
+}
 
 /** A step of the teardown in people's words: `LOGOFF srv` gives back the session. */
 function spoken({ name }: Step): string {
