@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import type { Receipt } from '../../src/run/receipt.ts'
 import { compileExe, type Lab, useLab } from './index.ts'
-import { type Call, nbtrunReceipt, nothingLeft, words } from './nbtrun.ts'
+import { type Call, here, nothingLeft, words } from './nbtrun.ts'
 import { untilGone } from './watch.ts'
-import { linesSaid, noWine, said, unseenPrefix, untilSaid } from './wine.ts'
+import { linesSaid, noWine, said, unseenPrefix, untilSaid, withDesktop } from './wine.ts'
 
 /** More than a busy machine takes until Wine has started for the asking. */
 const PATIENT = '60s'
@@ -64,11 +66,17 @@ describe('a Windows program is asked to end before it is made to', { skip: noWin
       })
 
     test(`the program itself by --time-limit: ${mapping}`, { timeout: 280_000 }, async () => {
-      const name = `limit-${mapping}`
-      const limits = ['--time-limit', '20s', '--kill-after', PATIENT] // it has begun by then
-      const call = { env, share: '//srv/app=P:', options: [...options, ...limits], timeout: 240_000 }
-      const { code, receipt, stderr } = await nbtrunReceipt(lab, ['closes.exe', `P:\\${name}`, 'leave', 'window'], call)
-      assert.deepEqual([code, linesSaid(disk(name)), receipt.program?.exit], [124, ['ready', 'wm-close'], 7], stderr)
+      const file = here(lab, `limit-${mapping}.json`)
+      const limits = ['--time-limit', '20s', '--kill-after', PATIENT, '--receipt', file] // it has begun by then
+      const asked = { env, share: '//srv/app=P:', options: [...options, ...limits], timeout: 240_000 }
+      const { run, name } = await withDesktop(lab, `limit-${mapping}`, async word => {
+        const run = lab.spawn('client1', words(lab, ['closes.exe', `P:\\${word}`, 'leave', 'window'], asked), asked)
+        await untilSaid(disk(word), 'ready')
+        return { run }
+      })
+      const { exitCode, stderr } = await run
+      const { program } = JSON.parse(readFileSync(file, 'utf8')) as Receipt
+      assert.deepEqual([exitCode, linesSaid(disk(name)), program?.exit], [124, ['ready', 'wm-close'], 7], String(stderr))
       await untilGone(lab)
       await nothingLeft(lab)
     })

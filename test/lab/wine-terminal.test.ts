@@ -6,7 +6,7 @@ import { pause } from '../../src/base/time.ts'
 import { compileExe, KEYS, type Lab, missing, type Terminal, useLab } from './index.ts'
 import { nothingLeft, words } from './nbtrun.ts'
 import { killAll, untilDelivered, untilGone } from './watch.ts'
-import { linesSaid, noWine, unseenPrefix, untilSaid } from './wine.ts'
+import { linesSaid, noWine, unseenPrefix, untilSaid, withDesktop } from './wine.ts'
 
 const PATIENCE_MS = 120_000
 
@@ -40,6 +40,10 @@ describe('Ctrl-C at a Windows program in a terminal', { skip: noWine || missing(
       return terminal
     }
 
+    function windowed(name: string, does: string): Promise<{ terminal: Terminal; name: string }> {
+      return withDesktop(lab, name, async word => ({ terminal: await running(word, does, 'window') }))
+    }
+
     async function interrupt(terminal: Terminal): Promise<void> {
       terminal.type(KEYS.interrupt)
       await pause(1000)
@@ -66,8 +70,7 @@ describe('Ctrl-C at a Windows program in a terminal', { skip: noWine || missing(
     })
 
     test(`the second one closes windows: ${mapping}`, { timeout: 280_000 }, async () => {
-      const name = `window-${mapping}`
-      const terminal = await running(name, 'leave', 'window')
+      const { terminal, name } = await windowed(`window-${mapping}`, 'leave')
       await first(terminal, name)
       terminal.type(KEYS.interrupt)
       const { code, signal } = await terminal.end(PATIENCE_MS)
@@ -77,8 +80,7 @@ describe('Ctrl-C at a Windows program in a terminal', { skip: noWine || missing(
     })
 
     test(`the third one ends what stays: ${mapping}`, { timeout: 280_000 }, async () => {
-      const name = `stays-${mapping}`
-      const terminal = await running(name, 'stay', 'window')
+      const { terminal, name } = await windowed(`stays-${mapping}`, 'stay')
       await first(terminal, name)
       await interrupt(terminal)
       await untilSaid(disk(name), 'wm-close')

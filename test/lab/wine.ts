@@ -8,6 +8,7 @@ import { cell } from './cell.ts'
 import { type Lab, missing, setUpWine } from './index.ts'
 import { here, noMapping } from './nbtrun.ts'
 import { UIDS } from './users.ts'
+import { processesLike, untilGone } from './watch.ts'
 
 /** Why no Windows program can be run from a mapping here, or false. */
 export const noWine = noMapping || missing('wine', 'mingw') || (cell.way !== undefined && 'Wine is no part of the matrix')
@@ -35,6 +36,23 @@ export function linesSaid(path: string): string[] {
 export async function untilSaid(path: string, line: string, ms = 120_000): Promise<void> {
   for (const dueAt = performance.now() + ms; !linesSaid(path).includes(line); await pause(50))
     if (performance.now() > dueAt) throw new Error(`${path} has no ${line}, but ${linesSaid(path).join(', ')}`)
+}
+
+/** Wine takes a second for it. */
+const DESKTOP_GOES_MS = 3000
+
+/**
+ * Begins a program with a window, until that can be reached. Where Wine itself has just begun, its explorer.exe, whose the desktop is, goes a second later in three
+ * of a hundred starts: the window stays, on a desktop that no other program can open. Each time its file has another name.
+ */
+export async function withDesktop<T>(lab: Lab, name: string, begin: (name: string) => Promise<T>): Promise<T & { readonly name: string }> {
+  for (let round = 1; ; round++) {
+    const begun = { ...(await begin(`${name}-${round}`)), name: `${name}-${round}` }
+    await pause(DESKTOP_GOES_MS)
+    if (round === 3 || processesLike(lab, /explorer\.exe/).length > 0) return begun
+    for (const pid of processesLike(lab, /^(\S+wine64 )?P:\\/)) process.kill(pid, 'SIGKILL')
+    await untilGone(lab)
+  }
 }
 
 /** The exit code, as soon as there is one: Wine's services keep what a program has open, and a pipe ends with them. */
