@@ -42,8 +42,8 @@ export async function untilSaid(path: string, line: string, ms = 120_000): Promi
 const DESKTOP_GOES_MS = 3000
 
 /**
- * Begins a program with a window, until that can be reached. Where Wine itself has just begun, its explorer.exe, whose the desktop is, goes a second later in three
- * of a hundred starts: the window stays, on a desktop that no other program can open. Each time its file has another name.
+ * Begins a program with a window, until that can be reached. Where Wine itself has just begun, its server ends explorer.exe, whose the desktop is, a second later in
+ * three of a hundred starts: the window stays, on a desktop that no other program can open. Each time its file has another name.
  */
 export async function withDesktop<T>(lab: Lab, name: string, begin: (name: string) => Promise<T>): Promise<T & { readonly name: string }> {
   for (let round = 1; ; round++) {
