@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net'
-import { NbtrunError } from '../base/errors.ts'
+import { connect, isIPv4, type Socket } from 'node:net'
+import { errnoOf, NbtrunError } from '../base/errors.ts'
 import { spell, timer } from '../base/time.ts'
 
 /**
@@ -37,21 +37,27 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
  */
 const ATTEMPT_MS = 7000
 
-/** A connected TCP socket, not yet reading. Rejects with the system's error (ECONNREFUSED …) or the signal's reason; the socket is gone then. */
+/**
+ * A connected TCP socket, not yet reading. Its port is no other connection's of this machine, where there is such a port, so that the server can be called from it once
+ * more when the connection is lost (`hasFallen`). Rejects with the system's error (ECONNREFUSED …) or the signal's reason; the socket is gone then.
+ */
 export async function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  let from = isIPv4(address) ? '0.0.0.0' : '::' // bound before it is connected: the kernel lets connections to several places share a port otherwise
   for (;;) {
     try {
-      return await limited(signal, ATTEMPT_MS, `a connection to ${address}`, limit => attempt(address, port, limit))
+      return await limited(signal, ATTEMPT_MS, `a connection to ${address}`, limit => attempt(address, port, from, limit))
     } catch (thrown) {
-      if (signal.aborted || !(thrown instanceof NbtrunError && thrown.code === 'TIMED_OUT')) throw thrown
+      if (from !== '' && errnoOf(thrown) === 'EADDRINUSE') from = ''
+      else if (signal.aborted || !(thrown instanceof NbtrunError && thrown.code === 'TIMED_OUT')) throw thrown
     }
   }
 }
 
-function attempt(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+/** `from`: the address to bind to; none where it is empty. */
+function attempt(address: string, port: number, from: string, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    const socket = connect({ host: address, port, noDelay: true })
+    const socket = connect({ host: address, port, noDelay: true, ...(from === '' ? {} : { localAddress: from }) })
     const settle = (outcome: () => void): void => {
       signal.removeEventListener('abort', abort)
       socket.off('connect', connected).off('error', failed)
