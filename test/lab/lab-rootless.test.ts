@@ -33,9 +33,9 @@ for (const signal of ['KILL', 'TERM'] as const) {
   test(`an ordinary user's lab ends with its owner at SIG${signal}, and the next one removes what is left of it`, { skip }, async () => {
     const said = await asUser(`
 export TMPDIR=$HOME/tmp; mkdir "$TMPDIR"
-node --import tsx scripts/lab.ts -- sh -c 'setsid sleep 600 & echo up; exec sleep 600' >out 2>&1 &
+node --import tsx scripts/lab.ts -- sh -c 'setsid sleep 600 & echo up; exec sleep 600' >"$TMPDIR/said" 2>&1 &
 owner=$!
-until grep -q ^up out || ! kill -0 $owner; do sleep 0.05; done
+until grep -q ^up "$TMPDIR/said" || ! kill -0 $owner; do sleep 0.05; done
 processes() { ls -d /proc/[0-9]* | wc -l; }
 echo "many: $(processes)"
 kill -${signal} $owner; wait $owner
