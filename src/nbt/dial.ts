@@ -42,22 +42,23 @@ const ATTEMPT_MS = 7000
  * more when the connection is lost (`hasFallen`). Rejects with the system's error (ECONNREFUSED …) or the signal's reason; the socket is gone then.
  */
 export async function dial(address: string, port: number, signal: AbortSignal): Promise<Socket> {
-  let from = isIPv4(address) ? '0.0.0.0' : '::' // bound before it is connected: the kernel lets connections to several places share a port otherwise
+  // bound before it is connected: the kernel lets connections to several places share a port otherwise
+  let from: string | undefined = isIPv4(address) ? '0.0.0.0' : '::'
   for (;;) {
     try {
       return await limited(signal, ATTEMPT_MS, `a connection to ${address}`, limit => attempt(address, port, from, limit))
     } catch (thrown) {
-      if (from !== '' && errnoOf(thrown) === 'EADDRINUSE') from = ''
+      if (from !== undefined && errnoOf(thrown) === 'EADDRINUSE') from = undefined
       else if (signal.aborted || !(thrown instanceof NbtrunError && thrown.code === 'TIMED_OUT')) throw thrown
     }
   }
 }
 
-/** `from`: the address to bind to; none where it is empty. */
-function attempt(address: string, port: number, from: string, signal: AbortSignal): Promise<Socket> {
+/** `from`: the address to bind to, if any. */
+function attempt(address: string, port: number, from: string | undefined, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    const socket = connect({ host: address, port, noDelay: true, ...(from === '' ? {} : { localAddress: from }) })
+    const socket = connect({ host: address, port, noDelay: true, localAddress: from })
     const settle = (outcome: () => void): void => {
       signal.removeEventListener('abort', abort)
       socket.off('connect', connected).off('error', failed)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, isIPv4, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { pause } from '../../../src/base/time.ts'
 import { dial } from '../../../src/nbt/dial.ts'
@@ -57,3 +57,18 @@ test('an abort between two attempts ends them', { skip }, async () => {
   stop.abort(new Error('enough'))
   await ended
 })
+
+for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+  test(`${address} is dialled from a port that can be bound to once more`, { skip }, async t => {
+    const host = isIPv4(address) ? '127.0.0.1' : '::'
+    const servers = [0, 1].map(() => createServer(socket => socket.resume()).listen(0, host))
+    t.after(() => servers.map(each => each.close()))
+    const isListening = await Promise.all(servers.map(each => once(each, 'listening'))).catch(() => undefined)
+    if (isListening === undefined) return t.skip('no IPv6 here')
+    const [first, second] = servers.map(each => (each.address() as AddressInfo).port)
+    const socket = await dial(address, first!, AbortSignal.timeout(5000))
+    const again = connect({ host: address, port: second!, localAddress: address, localPort: socket.localPort! })
+    t.after(() => [socket, again].map(each => each.destroy()))
+    await once(again, 'connect')
+    assert.deepEqual([socket.localAddress, again.localPort], [address, socket.localPort])
+  })
