@@ -4,12 +4,12 @@ import { after, before, describe, test } from 'node:test'
 import { pause } from '../../src/base/time.ts'
 import type { Receipt } from '../../src/run/receipt.ts'
 import { missing } from './missing.ts'
-import { KEYS } from './terminal.ts'
+import { KEYS, type Terminal } from './terminal.ts'
 import { offline, until, WindowsNode, windowsPath } from './windows-node.ts'
 
 /** More than a busy machine takes until a program has said what it was asked, and less than a test may take. */
 const PATIENT = ['--kill-after', '60s']
-const IMPATIENT = ['--kill-after', '2s']
+const IMPATIENT = ['--kill-after', '8s']
 
 describe("how programs are ended on Windows' Node under Wine", { skip: missing('wine', 'mingw', 'terminal') || offline(), timeout: 900_000 }, () => {
   const windows = new WindowsNode()
@@ -27,8 +27,21 @@ describe("how programs are ended on Windows' Node under Wine", { skip: missing('
     '--',
   ]
 
-  before(() => windows.set())
+  before(async () => {
+    await windows.set()
+    writeFileSync(windows.path('ear.cjs'), `process.on('SIGINT', () => require('node:fs').appendFileSync(process.env.EAR, 'SIGINT\\n'))\n`)
+  })
   after(() => windows.dispose())
+
+  /** Runs nbtrun in a terminal, where a Ctrl-C that its Node is told of is a line of the file `heard-NAME`. */
+  const listening = (name: string, words: readonly string[]): Promise<Terminal> =>
+    windows.terminal(words, { NODE_OPTIONS: `--require=${at('ear.cjs').replaceAll('\\', '/')}`, EAR: at(`heard-${name}`) })
+
+  /** Ctrl-C, until program and nbtrun have it, the n-th of both: Node makes one of two that come before it has looked, and then the next one is no other. */
+  async function interrupt(terminal: Terminal, name: string, n: number): Promise<void> {
+    terminal.type(KEYS.interrupt)
+    for (const file of [name, `heard-${name}`]) await until(`Ctrl-C ${n} in ${file}`, () => said(file).filter(line => /ctrl-c|SIGINT/.test(line)).length >= n)
+  }
 
   test('--time-limit asks a program of the console by Ctrl-C, and takes its answer', async () => {
     const terminal = await windows.terminal([...run('asked', '--time-limit', '20s', ...PATIENT), 'closes.exe', at('asked'), 'leave'])
@@ -65,15 +78,13 @@ describe("how programs are ended on Windows' Node under Wine", { skip: missing('
 
   test('a second Ctrl-C gives those of the console --kill-after, a third none', async () => {
     for (const [name, times, after] of [
-      ['twice', 2, '2s'],
+      ['twice', 2, '8s'],
       ['thrice', 3, '1h'],
     ] as const) {
-      const terminal = await windows.terminal([...run(name, '--kill-after', after), 'closes.exe', at(name), 'stay'])
+      const terminal = await listening(name, [...run(name, '--kill-after', after), 'closes.exe', at(name), 'stay'])
       await until('the program', () => said(name).length > 0)
-      for (let i = 1; i <= times; i++) {
-        terminal.type(KEYS.interrupt)
-        if (i < 3) await until(`Ctrl-C ${i}`, () => said(name).length > i)
-      }
+      for (let n = 1; n < times; n++) await interrupt(terminal, name, n)
+      terminal.type(KEYS.interrupt)
       const { code } = await terminal.end(LONG_MS)
       assert.deepEqual([code, said(name).slice(0, 3)], [1, ['ready', 'ctrl-c', 'ctrl-c']], terminal.shown)
       assert.equal(existsSync(windows.device('P')), false)
@@ -81,10 +92,9 @@ describe("how programs are ended on Windows' Node under Wine", { skip: missing('
   })
 
   test('a second Ctrl-C closes the window of a program that stays all the same', async () => {
-    const terminal = await windows.terminal([...run('keys', '--kill-after', '1h'), 'closes.exe', at('keys'), 'leave', 'window'])
+    const terminal = await listening('keys', [...run('keys', '--kill-after', '1h'), 'closes.exe', at('keys'), 'leave', 'window'])
     await until('the window', () => said('keys').length > 0)
-    terminal.type(KEYS.interrupt)
-    await until('Ctrl-C', () => said('keys').includes('ctrl-c'))
+    await interrupt(terminal, 'keys', 1)
     terminal.type(KEYS.interrupt)
     const { code } = await terminal.end(LONG_MS)
     assert.deepEqual([code, said('keys').includes('wm-close')], [7, true], terminal.shown)
